@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * log.h
+ *	  The log of a group: a byte ring in shared memory (the hot tail) over a
+ *	  ring of WAL-logged pages of the table raft.log.
+ *
+ * Both rings share one address: the position of a byte, which only grows.
+ * Records (core/codec.h) follow each other without gaps and may span pages.
+ * Block 0 of the table holds the identity, the hard state (term, vote), the
+ * positions and the format version; blocks 1..n are the ring.
+ *
+ * One process writes: the node worker.  Any process reads.  Writes go to the
+ * shared-memory ring and to the buffers of the pages through GenericXLog in
+ * one call; raft_log_flush() makes them durable.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_LOG_H
+#define RAFT_LOG_H
+
+#include "raft_pg.h"
+#include "lib/stringinfo.h"
+#include "utils/relcache.h"
+
+/* Shared part; lives in the group's block of shared memory. */
+typedef struct RaftLogShared RaftLogShared;
+
+extern Size raft_log_shmem_size(void);
+extern void raft_log_shmem_init(RaftLogShared *shared);
+
+/*
+ * Who this log belongs to.  Stored in block 0 when the log is created and
+ * compared at every open.
+ */
+typedef struct RaftLogIdentity
+{
+	uint8		group[RAFT_GROUP_ID_BYTES];
+	RaftNodeId	node;
+	uint64		system_identifier;
+	uint32		timeline;
+} RaftLogIdentity;
+
+/* What raft_log_open() found, in memory of the current context. */
+typedef struct RaftLogRecovery
+{
+	RaftBoot	boot;			/* commit = the newest commit index that was saved */
+	uint64		boot_count;		/* of this start: durable before raft_log_open() returns */
+	uint8	   *config_data;	/* payload of the newest configuration, with names */
+	uint32		config_size;
+	RaftIndex	config_index;
+	RaftNodeId	node;			/* from block 0 */
+} RaftLogRecovery;
+
+/* --- the writer: node worker only --- */
+
+typedef struct RaftLogWriter RaftLogWriter;
+
+/*
+ * Opens the log, creating it with bootstrap (payload of a configuration entry,
+ * stored as entry 1 of term 1) when the table is empty.  Raises the boot count.
+ * ERROR 55000 when the identity differs (another system identifier, timeline,
+ * group or node), XX001 when a record inside the durable range is damaged,
+ * 53400 when the stored capacity exceeds raft_pg.log_size.
+ */
+extern RaftLogWriter *raft_log_open(RaftLogShared *shared, RaftRelFile file,
+									const RaftLogIdentity *identity,
+									const uint8 *bootstrap, uint32 bootstrap_size,
+									RaftLogRecovery *recovery);
+
+/*
+ * Term and vote, truncation, append, in one atomic piece: a crash leaves all of
+ * it or nothing.  records: the encoded records of write->n_entries entries.
+ * commit is saved along (a hint for the next start, never flushed for itself).
+ */
+extern void raft_log_write(RaftLogWriter *writer, const RaftWrite *write,
+						   const char *records, Size size, RaftIndex commit);
+
+/* Makes everything written so far durable (XLogFlush). */
+extern void raft_log_flush(RaftLogWriter *writer);
+
+/* Drops entries up to index (whole entries; positions only move). */
+extern void raft_log_compact(RaftLogWriter *writer, RaftIndex index);
+
+/* Bytes that can still be appended, and the capacity. */
+extern Size raft_log_free(RaftLogWriter *writer);
+extern Size raft_log_capacity(RaftLogWriter *writer);
+
+/* --- readers: any process --- */
+
+typedef struct RaftLogReader RaftLogReader;
+
+extern RaftLogReader *raft_log_reader_create(RaftLogShared *shared, RaftRelFile file);
+
+/* First and last index at hand now; last < first when empty. */
+extern void raft_log_range(RaftLogShared *shared, RaftIndex *first, RaftIndex *last);
+
+/*
+ * Appends to out the encoded records first, first + 1, .. last, stopping before
+ * out has got more than max_bytes (but at least one record).  Returns the last index copied,
+ * or 0 when first is not in the log (compacted, truncated or not yet there).
+ * Records are whole and consistent also while the writer goes on.
+ */
+extern RaftIndex raft_log_read(RaftLogReader *reader, RaftIndex first, RaftIndex last,
+							   Size max_bytes, StringInfo out);
+
+/* RaftBatchEnd of the core; arg is a RaftLogReader. */
+extern RaftIndex raft_log_batch_end(void *arg, RaftIndex first, RaftIndex last,
+									uint32_t max_bytes, uint32_t *bytes);
+
+/* The last index that would be dropped to free at least this many bytes. */
+extern RaftIndex raft_log_index_to_free(RaftLogReader *reader, Size bytes);
+
+#endif							/* RAFT_LOG_H */

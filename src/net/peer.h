@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * peer.h
+ *	  Outgoing streams: the node worker's libpq connections to its peers, each
+ *	  a state machine that never blocks.
+ *
+ * waiting (back-off with jitter) -> connecting -> calling raft.stream() ->
+ * streaming -> broken -> waiting ..  A peer whose socket is full loses messages;
+ * the worker never waits for it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_PEER_H
+#define RAFT_PEER_H
+
+#include "raft_pg.h"
+#include "storage/latch.h"
+
+typedef enum RaftPeerLink
+{
+	RAFT_LINK_WAITING,			/* until the next attempt */
+	RAFT_LINK_CONNECTING,		/* libpq handshake */
+	RAFT_LINK_CALLING,			/* CALL raft.stream() sent */
+	RAFT_LINK_STREAMING
+} RaftPeerLink;
+
+/* Counters and state of one outgoing stream, for the status views. */
+typedef struct RaftPeerStats
+{
+	RaftNodeId	id;
+	RaftPeerLink link;
+	uint64		sent_messages;
+	uint64		sent_bytes;
+	uint64		dropped_messages;	/* socket full, or no stream */
+	uint64		connects;		/* streams established since the worker's start */
+	TimestampTz last_connect;	/* 0 = never */
+	TimestampTz last_error_time;	/* 0 = never */
+	char		last_error[256];
+} RaftPeerStats;
+
+typedef struct RaftPeers RaftPeers;
+
+/* What a stream has to say about its own node. */
+typedef struct RaftPeersInit
+{
+	uint8		group[RAFT_GROUP_ID_BYTES];
+	RaftNodeId	self;
+	const char *self_name;
+	uint64		boot;
+	void		(*unreachable) (void *arg, RaftNodeId peer);	/* an open stream broke */
+	void	   *arg;
+} RaftPeersInit;
+
+/* Allocates in the current context; registers PQfinish for every exit. */
+extern RaftPeers *raft_peers_create(const RaftPeersInit *init);
+
+/*
+ * The members to dial (self is skipped): new ones are dialled, missing ones are
+ * closed, a changed conninfo is dialled anew.
+ */
+extern void raft_peers_configure(RaftPeers *peers, const RaftMemberInfo *members,
+								 uint32 n_members);
+
+/*
+ * Queues one frame (header and records) to a peer.  False: dropped.  A droppable frame
+ * (anything but votes and empty appends) is dropped earlier when the stream is backed up.
+ */
+extern bool raft_peer_send(RaftPeers *peers, RaftNodeId to,
+						   const void *header, Size header_size,
+						   const void *records, Size records_size);
+
+/* Hands everything queued to the sockets; never blocks. */
+extern void raft_peers_flush(RaftPeers *peers);
+
+/*
+ * The worker's wait: sleeps until the latch is set, a socket is ready or the
+ * timeout has passed (milliseconds, -1 = for ever), then advances the connections.
+ * Owns the one WaitEventSet (latch, postmaster death, sockets) and rebuilds it only
+ * when a socket changed.  Returns true when the latch was set.
+ */
+extern bool raft_peers_wait(RaftPeers *peers, long timeout_ms, uint32 wait_event_info);
+
+/* When a connection needs attention without an event (deadline, back-off). */
+extern RaftTime raft_peers_deadline(RaftPeers *peers);
+
+/* Copies the statistics of at most max peers; returns how many. */
+extern int	raft_peers_stats(RaftPeers *peers, RaftPeerStats *stats, int max);
+
+/*
+ * Checks a conninfo at raft_start(): ERROR 22023 when libpq cannot parse it, 42501-style
+ * refusal with a hint (passfile, service, certificate) when it holds a password,
+ * 22023 when it sets what raft_pg sets itself (application_name, replication, options,
+ * client_encoding).
+ */
+extern void raft_check_conninfo(const char *node, const char *conninfo);
+
+extern const char *raft_link_name(RaftPeerLink link);
+
+#endif							/* RAFT_PEER_H */

@@ -1,0 +1,192 @@
+/*-------------------------------------------------------------------------
+ *
+ * group.h
+ *	  The shared memory of a group: one Raft group per database.
+ *
+ * A group slot is taken by raft_start() or by the launcher and given back when
+ * its workers have ended.  Fields written by the node worker alone are read by
+ * others without a lock where they are atomic, else under "mutex".
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_GROUP_H
+#define RAFT_GROUP_H
+
+#include "raft_pg.h"
+#include "log/log.h"
+#include "net/inbox.h"
+#include "net/peer.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/spin.h"
+
+typedef enum RaftGroupState
+{
+	RAFT_GROUP_FREE,			/* slot is unused */
+	RAFT_GROUP_STARTING,		/* workers are wanted, the node worker is not ready */
+	RAFT_GROUP_RUNNING,
+	RAFT_GROUP_STOPPING,		/* workers are asked to end; launcher must not restart them */
+	RAFT_GROUP_FAILED			/* will not run: see error; needs raft_stop() and raft_start() */
+} RaftGroupState;
+
+/* What the node worker publishes after each turn of its loop. */
+typedef struct RaftGroupStatus
+{
+	RaftRole	role;
+	RaftTerm	term;
+	RaftNodeId	vote;
+	RaftNodeId	leader;
+	RaftIndex	first;
+	RaftIndex	last;
+	RaftIndex	durable;
+	RaftIndex	commit;
+	RaftIndex	floor;
+	bool		has_quorum;
+	TimestampTz role_since;		/* when this node took its role */
+	TimestampTz leader_contact; /* 0 = none yet */
+	uint64		log_bytes;		/* held by uncompacted entries */
+	uint64		log_capacity;
+
+	/* counters since the worker's start */
+	uint64		elections;		/* campaigns begun here */
+	uint64		leaderships;	/* elections won here */
+	uint64		messages_in;
+	uint64		messages_refused;	/* frames that did not decode or were not for us */
+	uint64		bytes_in;
+	uint64		proposals;
+	uint64		proposals_refused;
+	uint64		flushes;		/* XLogFlush calls of the log */
+	uint64		entries_appended;
+	uint64		turns;			/* turns of the main loop */
+
+	int			n_peers;		/* peers of the active configuration, without self */
+	RaftPeerStatus peers[RAFT_MAX_MEMBERS]; /* match etc. are 0 unless leader */
+	RaftPeerStats links[RAFT_MAX_MEMBERS];
+} RaftGroupStatus;
+
+/* What the applier publishes. */
+typedef struct RaftApplierStatus
+{
+	RaftIndex	visible;		/* applied: effects can be read here */
+	RaftIndex	durable;		/* applied: effects survive a crash here */
+	uint64		transactions;
+	uint64		commands;
+	uint64		failures;		/* commands whose recorded result is an error */
+	uint64		retries;		/* machine failures, batch tried again */
+	TimestampTz last_error_time;	/* 0 = none */
+	char		last_error[256];	/* of the machine: why the applier does not proceed */
+} RaftApplierStatus;
+
+typedef struct RaftProposals RaftProposals; /* proposals.h */
+
+typedef struct RaftGroup
+{
+	slock_t		mutex;			/* status, applier, members, error */
+	LWLock	   *proposal_lock;	/* writers of the proposal queue */
+
+	/* under RaftShared's lock */
+	Oid			database;		/* InvalidOid when FREE */
+	RaftGroupState state;
+	bool		drop_pending;	/* a transaction is dropping the extension or its log */
+
+	/* fixed while RUNNING */
+	Oid			log_relation;
+	RaftRelFile log_file;
+	uint8		group_id[RAFT_GROUP_ID_BYTES];
+	RaftNodeId	node_id;
+	char		node_name[RAFT_MAX_NODE_NAME + 1];
+	uint64		boot_count;
+
+	/* latches; pid 0 when the worker is not there */
+	pid_t		node_pid;
+	pid_t		applier_pid;
+	Latch	   *node_latch;
+	Latch	   *applier_latch;
+
+	/* hot figures */
+	pg_atomic_uint64 ready;		/* node worker: may be applied up to here */
+	pg_atomic_uint64 visible;	/* applier: applied up to here */
+	pg_atomic_uint64 durable_applied;	/* applier: durably applied up to here */
+	pg_atomic_uint64 term;		/* node worker: current term */
+	pg_atomic_uint32 role;		/* node worker: RaftRole */
+	pg_atomic_uint32 leader;	/* node worker: leader's id, 0 = unknown */
+
+	ConditionVariable state_cv; /* state, role or known leader changed */
+	ConditionVariable applied_cv;	/* visible grew */
+
+	RaftGroupStatus status;
+	RaftApplierStatus applier;
+
+	/* payload of the active configuration (raft_config_decode), under mutex */
+	RaftIndex	config_index;
+	uint32		config_size;
+	uint8		config_data[RAFT_MAX_CONFIG_BYTES];
+
+	char		error[512];		/* FAILED: why; else of the last worker that ended */
+	char		error_hint[256];
+
+	RaftLogShared *log;
+	RaftInboxes *inboxes;
+	RaftProposals *proposals;
+} RaftGroup;
+
+/* --- set-up --- */
+
+/* Hooks of shared memory, called by _PG_init (previous hooks are chained there). */
+extern void raft_group_shmem_request(void);
+extern void raft_group_shmem_startup(void);
+
+/* --- any process --- */
+
+/* The group of this database; NULL when its slot does not exist now. */
+extern RaftGroup *raft_group_find(Oid database);
+
+/* Same; ERROR 55000 "raft is not running in this database" with the hint raft_start(). */
+extern RaftGroup *raft_group_require(void);
+
+extern void raft_group_get_status(RaftGroup *group, RaftGroupStatus *status);
+extern void raft_group_get_applier(RaftGroup *group, RaftApplierStatus *status);
+
+/* State and error text, copied under the lock. */
+extern RaftGroupState raft_group_get_state(RaftGroup *group, char error[512], char hint[256]);
+
+/* Decoded members of the active configuration; strings palloc'd.  Returns the number. */
+typedef struct RaftGroupMember
+{
+	RaftNodeId	id;
+	uint8		flags;
+	char	   *name;
+	char	   *conninfo;
+} RaftGroupMember;
+extern int	raft_group_get_members(RaftGroup *group, RaftGroupMember **members);
+
+/* Name of a member, palloc'd; NULL when unknown. */
+extern char *raft_group_member_name(RaftGroup *group, RaftNodeId id);
+
+extern const char *raft_group_state_name(RaftGroupState state);
+
+/* --- starting and stopping (api, launcher, hooks) --- */
+
+/*
+ * Transactional: at commit of the current transaction the launcher is asked to start
+ * this database's group; nothing happens on rollback.
+ */
+extern void raft_group_start_at_commit(void);
+
+/* Transactional: at commit the group's workers are stopped and its slot freed. */
+extern void raft_group_stop_at_commit(void);
+
+/*
+ * Stops the workers of a database now and waits until they are gone; they
+ * start again when the current transaction aborts.  For the drop of the extension or the database.
+ */
+extern void raft_group_stop_for_drop(Oid database);
+
+/* The mark in pg_shseclabel by which the launcher finds databases; transactional. */
+extern void raft_autostart_set(Oid database);
+extern void raft_autostart_clear(Oid database);
+
+#endif							/* RAFT_GROUP_H */

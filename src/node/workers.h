@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * workers.h
+ *	  Entry points of the background workers, and what the launcher does.
+ *
+ * launcher (one per server, no database): at start it reads the marks in
+ * pg_shseclabel and takes a group slot for each marked database; from then on it
+ * starts, restarts (back-off) and stops the two workers of each group.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_WORKERS_H
+#define RAFT_WORKERS_H
+
+#include "raft_pg.h"
+
+/* Registers the launcher; from _PG_init. */
+extern void raft_launcher_register(void);
+
+/* Sets the launcher's latch. */
+extern void raft_launcher_wake(void);
+
+extern PGDLLEXPORT void raft_launcher_main(Datum arg);
+extern PGDLLEXPORT void raft_node_main(Datum arg);	/* arg: database oid */
+extern PGDLLEXPORT void raft_applier_main(Datum arg);	/* arg: database oid; src/apply */
+
+#endif							/* RAFT_WORKERS_H */

@@ -1,0 +1,83 @@
+# raft_pg: Raft consensus between PostgreSQL servers.
+#
+#   make demo [KEEP=1]            three servers on this machine, start to end
+#   make check                    every test; writes nothing outside a temporary directory
+#   make [install] [PG_CONFIG=]   build and install, as with any PGXS extension
+#   make installcheck             SQL tests in a running server that preloads raft_pg
+#   make ladder [SEEDS=] [TEST= SEED= TRACE=1]     the laboratory's tests
+#   make mutants                  old bugs put back: each must be found
+#   make bench [SECONDS= ROUNDS= CLIENTS=]         beside quorum replication
+
+PG_CONFIG ?= pg_config
+
+MODULE_big = raft_pg
+EXTENSION = raft_pg
+DATA = raft_pg--1.0.sql
+PGFILEDESC = "raft_pg - Raft consensus between PostgreSQL servers"
+
+OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
+
+REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --load-extension=raft_pg
+
+# PostgreSQL's headers count as system headers: -Wall -Wextra judges raft_pg alone.
+PG_CPPFLAGS = -isystem $(includedir_server) -isystem $(libpq_srcdir) -I$(srcdir)/src
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement
+SHLIB_LINK_INTERNAL = $(libpq)
+
+# Bitcode for inlining into JIT-compiled queries brings nothing here.
+override with_llvm = no
+
+# Goals that need neither PGXS nor a server to be installed beforehand; PGXS has a
+# "check" of its own that only says it is not supported.
+own_goals = check demo ladder mutants bench
+
+ifneq (,$(filter-out $(own_goals),$(or $(MAKECMDGOALS),all)))
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq (,$(wildcard $(PGXS)))
+$(error $(PG_CONFIG) does not lead to PGXS: install postgresql-server-dev, or set PG_CONFIG)
+endif
+
+REGRESS_PREP = server-preloads
+EXTRA_CLEAN = build
+
+include $(PGXS)
+
+# Debian's PGXS tracks no header dependencies.
+$(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
+
+clean: clean-laboratory
+
+# A server of pg_regress's own is set up by its options.
+server-preloads:
+ifeq (,$(findstring --temp-instance,$(REGRESS_OPTS) $(EXTRA_REGRESS_OPTS)))
+	@libraries=$$('$(bindir)/psql' -XAtq -d postgres -c 'SHOW shared_preload_libraries') || exit 1; \
+	case ",$$libraries," in \
+		*raft_pg*) ;; \
+		*) echo "make installcheck: the server must have shared_preload_libraries = 'raft_pg' and be restarted" >&2; \
+		   exit 1;; \
+	esac
+endif
+
+endif
+
+ifneq (,$(filter check,$(MAKECMDGOALS)))
+check:
+	@PG_CONFIG='$(PG_CONFIG)' test/run
+endif
+
+demo:
+	@PG_CONFIG='$(PG_CONFIG)' test/demo/run
+
+bench:
+	@PG_CONFIG='$(PG_CONFIG)' test/bench/propose
+
+ladder mutants:
+	@$(MAKE) --no-print-directory -C test/sim $@
+
+clean-laboratory:
+	$(MAKE) -C test/sim clean
+
+.PHONY: $(own_goals) server-preloads clean-laboratory

@@ -91,6 +91,7 @@ typedef struct RaftGroup
 	Oid			database;		/* InvalidOid when FREE */
 	RaftGroupState state;
 	bool		drop_pending;	/* a transaction is dropping the extension or its log */
+	bool		start_again;	/* STOPPING: raft_start() was called meanwhile */
 
 	/* fixed while RUNNING */
 	Oid			log_relation;
@@ -139,7 +140,27 @@ typedef struct RaftGroup
 extern void raft_group_shmem_request(void);
 extern void raft_group_shmem_startup(void);
 
+/* --- background workers --- */
+
+typedef enum RaftWorkerKind
+{
+	RAFT_WORKER_NODE,
+	RAFT_WORKER_APPLIER
+} RaftWorkerKind;
+
+/*
+ * Makes this process the database's node worker or applier: its pid and latch
+ * stand in the group until it exits.  Call it before connecting to the database.
+ * NULL when nobody is wanted there (the group is stopping, or has that worker
+ * already): the caller ends quietly.
+ */
+extern RaftGroup *raft_group_attach(Oid database, RaftWorkerKind kind);
+
 /* --- any process --- */
+
+/* Sets the worker's latch, if there is a worker. */
+extern void raft_group_wake_node(RaftGroup *group);
+extern void raft_group_wake_applier(RaftGroup *group);
 
 /* The group of this database; NULL when its slot does not exist now. */
 extern RaftGroup *raft_group_find(Oid database);

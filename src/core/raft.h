@@ -39,6 +39,8 @@ typedef uint32_t RaftNodeId;	/* identity of a node, from 1; 0 = none */
 
 #define RAFT_MAX_MEMBERS	15	/* voters of both configurations and learners */
 #define RAFT_MAX_CONFIGS	4	/* configurations the core keeps at once */
+#define RAFT_MAX_HELD		16	/* messages that wait for a write */
+#define RAFT_MAX_PENDING	64	/* writes that are started and not durable */
 #define RAFT_MAX_RUNS		16384	/* term runs in the uncompacted log */
 #define RAFT_MAX_INFLIGHT	64	/* upper bound of settings.max_inflight */
 #define RAFT_MAX_ACTIONS	(16 + RAFT_MAX_MEMBERS * (RAFT_MAX_INFLIGHT + 2))
@@ -126,11 +128,13 @@ typedef enum RaftMessageType
  * PREVOTE, VOTE	last index		its term	-				-
  * ..._REPLY		-				-			-				-
  * APPEND			previous index	its term	leader's commit	lowest match of all members
- * APPEND_REPLY		ok: match		0			-				-
+ * APPEND_REPLY		ok: match		0			-				received prefix
  *					rejected: hint	term of hint
  *
- * A rejected append carries the follower's best guess of where the logs can
- * still agree: the leader continues with it (§5.3, fast back-up).
+ * An accepted append is answered with what is durable ("match") and with what
+ * was received and agrees with the leader's log, durable or not ("floor").
+ * A rejected one carries the follower's best guess of where the logs can still
+ * agree: the leader continues with it (§5.3, fast back-up).
  */
 typedef struct RaftMessage
 {

@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * convert.c
+ *	  The only place where a role, a term or the known leader changes.
+ *
+ *		   timeout			 quorum would vote		quorum voted
+ *	follower ----> pre-candidate ----> candidate (term + 1) ----> leader
+ *	   ^				|						|					|
+ *	   +---- a higher term, or a leader of this term ---------------+
+ *	   +---- leader only: a quorum was not heard from (check quorum)
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "internal.h"
+
+static bool
+is_legal(const RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
+{
+	switch (role)
+	{
+		case RAFT_FOLLOWER:
+			return leader != core->self;
+		case RAFT_PRECANDIDATE:
+			return core->role != RAFT_LEADER && term == core->term && leader == 0;
+		case RAFT_CANDIDATE:
+			return core->role == RAFT_PRECANDIDATE && term == core->term + 1 && leader == 0;
+		case RAFT_LEADER:
+			return core->role == RAFT_CANDIDATE && term == core->term &&
+				core->vote == core->self && leader == core->self;
+	}
+	return false;
+}
+
+/*
+ * Changes role, term and known leader.  A new term clears the vote; within a
+ * term the vote stays whatever happens (§5.2).
+ */
+void
+convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
+{
+	RaftRole	from = core->role;
+	bool		told = (from == role && core->term == term && core->leader == leader);
+
+	raft_assert(term >= core->term);
+	raft_assert(is_legal(core, role, term, leader));
+
+	if (term > core->term || leader == 0)
+		core->ack_first = core->ack_last = 0;	/* nobody to acknowledge to */
+	if (term > core->term)
+	{
+		core->term = term;
+		core->vote = 0;
+		core->hard_dirty = true;
+		core->verified = 0;		/* nothing is agreed with the leader of the new term yet */
+		core->leader_contact = 0;
+	}
+	if (role == RAFT_CANDIDATE)
+	{
+		core->vote = core->self;
+		core->hard_dirty = true;
+	}
+	core->role = role;
+	core->leader = leader;
+
+	if (role == RAFT_PRECANDIDATE || role == RAFT_CANDIDATE)
+	{
+		core->n_granted = 0;
+		core->campaign = ++core->round;
+		core->campaign_sent = false;
+	}
+	if (role != RAFT_LEADER)
+	{
+		core->n_progress = 0;
+		core->notice_deadline = RAFT_NEVER;
+	}
+	if (from == RAFT_LEADER && role != RAFT_LEADER)
+		election_reset_timer(core);
+
+	if (!told)
+	{
+		RaftAction *action = raft_add_action(core, RAFT_ACTION_ROLE);
+
+		action->u.role.from = from;
+		action->u.role.to = role;
+		action->u.role.term = core->term;
+		action->u.role.leader = leader;
+	}
+}

@@ -1,0 +1,237 @@
+/*-------------------------------------------------------------------------
+ *
+ * election.c
+ *	  Elections: timer, pre-vote, vote (§5.2, §5.4.1; pre-vote and leader
+ *	  stickiness: §4.2.3 and §9.6 of the dissertation).
+ *
+ * A node that hears no leader first asks whether a quorum would vote for it,
+ * without touching any term: a node that was cut off cannot disturb the others
+ * when it comes back.  Whoever has heard its leader within the election timeout
+ * answers no, to pre-votes and to votes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "internal.h"
+
+/*
+ * Draws a new timeout from [1, 3) times the election timeout.  The range is wide since
+ * with a narrow one several nodes time out together again and again, and
+ * votes are split without end.
+ *
+ * Restarted only by a message of the current leader, by granting a vote, and
+ * by starting an election: anything else would let a node that cannot win
+ * keep those waiting that can.
+ */
+void
+election_reset_timer(RaftCore *core)
+{
+	RaftTime	timeout = core->settings.election_timeout;
+
+	core->election_deadline = core->now + timeout + raft_random(core, 2 * timeout);
+}
+
+/*
+ * Has this node reason to believe that the leader of its term is alive?
+ */
+bool
+election_leader_is_alive(const RaftCore *core)
+{
+	if (core->role == RAFT_LEADER)
+		return true;
+	return core->leader != 0 && core->leader_contact != 0 &&
+		core->now < core->leader_contact + core->settings.election_timeout;
+}
+
+/* §5.4.1: is a log that ends in (term, index) at least as new as ours? */
+static bool
+is_up_to_date(const RaftCore *core, const RaftMessage *message)
+{
+	RaftTerm	last_term = trail_last_term(&core->trail);
+
+	if (MUTANT(VOTE_ANY_LOG))
+		return true;
+	if (message->log_term != last_term)
+		return message->log_term > last_term;
+	return message->log_index >= core->trail.last;
+}
+
+/* Asks every voter but ourselves. */
+static void
+request_votes(RaftCore *core, RaftMessageType type)
+{
+	const RaftConfig *config = membership_active(core);
+
+	for (uint32_t i = 0; i < config->n_members; i++)
+	{
+		RaftMessage message = {.type = type};
+
+		if (config->members[i].id == core->self ||
+			!membership_is_voter(core, config->members[i].id))
+			continue;
+		message.to = config->members[i].id;
+		message.round = core->campaign;
+		message.log_index = core->trail.last;
+		message.log_term = trail_last_term(&core->trail);
+		writes_send(core, &message);
+	}
+}
+
+/* RaftMemberValue: 1 when this member granted. */
+static uint64_t
+has_granted(const RaftCore *core, RaftNodeId id)
+{
+	for (uint32_t i = 0; i < core->n_granted; i++)
+		if (core->granted[i] == id)
+			return 1;
+	return 0;
+}
+
+/*
+ * Counts a grant, each voter's once.  True when it completes a quorum.
+ */
+static bool
+count_grant(RaftCore *core, RaftNodeId from)
+{
+	if (!membership_is_voter(core, from) || has_granted(core, from))
+		return false;
+	raft_assert(core->n_granted < RAFT_MAX_MEMBERS);
+	core->granted[core->n_granted++] = from;
+	return membership_quorum(core, has_granted) >= 1;
+}
+
+/*
+ * Starts an election proper: a new term, and our vote for ourselves.  The vote counts,
+ * and the requests leave, once the disk has it: election_wrote().
+ */
+static void
+start_election(RaftCore *core)
+{
+	convert_to(core, RAFT_CANDIDATE, core->term + 1, 0);
+	election_reset_timer(core);
+	core->campaign_op = writes_start(core, 0, RAFT_WRITE_NOTHING, 0, 0);
+}
+
+/*
+ * The election timeout has passed.
+ */
+void
+election_tick(RaftCore *core)
+{
+	if (core->now < core->election_deadline)
+		return;
+	election_reset_timer(core);
+	if (!membership_is_voter(core, core->self))
+		return;
+	/* a new leader opens a new term run: without room for one there is no use in winning */
+	if (!trail_can_append(&core->trail, core->term + 1))
+		return;
+
+	convert_to(core, RAFT_PRECANDIDATE, core->term, 0);
+	if (count_grant(core, core->self))
+		start_election(core);
+	else
+		request_votes(core, RAFT_MSG_PREVOTE);
+}
+
+/*
+ * A write became durable: if it holds our vote, count it and ask the others.
+ */
+void
+election_wrote(RaftCore *core)
+{
+	if (core->role != RAFT_CANDIDATE || core->campaign_sent || core->synced < core->campaign_op)
+		return;
+	core->campaign_sent = true;
+	request_votes(core, RAFT_MSG_VOTE);
+	if (count_grant(core, core->self))
+		replication_begin(core);
+}
+
+/*
+ * The connection to our leader broke.  It may be gone: be ready to follow another
+ * one, and ask soon.  If it lives, the others know and say no.
+ */
+void
+election_leader_unreachable(RaftCore *core)
+{
+	RaftTime	soon = core->now + raft_random(core, core->settings.election_timeout / 4) + 1;
+
+	core->leader_contact = 0;
+	core->election_deadline = raft_min(core->election_deadline, soon);
+}
+
+static void
+reply_vote(RaftCore *core, const RaftMessage *request, RaftMessageType type, bool granted)
+{
+	RaftMessage reply = {.type = type};
+
+	reply.to = request->from;
+	reply.round = request->round;
+	reply.granted = granted;
+	writes_send(core, &reply);
+}
+
+/*
+ * A pre-vote changes nothing here: neither term nor vote nor timer.
+ */
+void
+election_receive_prevote(RaftCore *core, const RaftMessage *message)
+{
+	bool		granted = message->term >= core->term &&
+		!election_leader_is_alive(core) &&
+		is_up_to_date(core, message);
+
+	reply_vote(core, message, RAFT_MSG_PREVOTE_REPLY, granted);
+}
+
+/*
+ * The answer may come from a lower term: the question was about the next one.
+ * It counts only in the campaign that asked.
+ */
+void
+election_receive_prevote_reply(RaftCore *core, const RaftMessage *message)
+{
+	if (core->role != RAFT_PRECANDIDATE || !message->granted)
+		return;
+	if (message->round != core->campaign && !MUTANT(LATE_VOTE))
+		return;
+	if (count_grant(core, message->from))
+		start_election(core);
+}
+
+/*
+ * RequestVote of our own term (the caller has dealt with others).
+ */
+void
+election_receive_vote(RaftCore *core, const RaftMessage *message)
+{
+	bool		free_to_vote = core->vote == message->from ||
+		(core->vote == 0 && core->leader == 0) || MUTANT(VOTE_TWICE);
+	bool		granted = free_to_vote && is_up_to_date(core, message);
+
+	raft_assert(message->term == core->term);
+	if (granted)
+	{
+		raft_assert(core->role == RAFT_FOLLOWER || core->role == RAFT_PRECANDIDATE ||
+					MUTANT(VOTE_TWICE));
+		if (core->vote != message->from)
+		{
+			core->vote = message->from;
+			core->hard_dirty = true;
+		}
+		election_reset_timer(core);
+	}
+	reply_vote(core, message, RAFT_MSG_VOTE_REPLY, granted);
+}
+
+void
+election_receive_vote_reply(RaftCore *core, const RaftMessage *message)
+{
+	raft_assert(message->term == core->term);
+	if (core->role != RAFT_CANDIDATE || !message->granted)
+		return;
+	if (message->round != core->campaign && !MUTANT(LATE_VOTE))
+		return;
+	if (count_grant(core, message->from))
+		replication_begin(core);
+}

@@ -1,0 +1,238 @@
+/*-------------------------------------------------------------------------
+ *
+ * internal.h
+ *	  The state of a core and the functions its files offer each other.
+ *
+ * raft.c		  events in, actions out		convert.c	  the only place where a role changes
+ * election.c	  pre-vote and vote				append.c	  follower: AppendEntries
+ * replication.c  leader: what is sent when		progress.c	  leader: what a peer has
+ * writes.c		  what waits for the disk		membership.c  configurations and quorums
+ * trail.c		  which index has which term
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_CORE_INTERNAL_H
+#define RAFT_CORE_INTERNAL_H
+
+#include "codec.h"
+#include "mutants.h"
+#include "raft.h"
+
+#define RAFT_NEVER	UINT64_MAX
+
+#define raft_assert(condition) \
+	do { \
+		if (!(condition)) \
+			raft_host_panic(__FILE__, __LINE__, #condition); \
+	} while (0)
+
+static inline uint64_t
+raft_min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t
+raft_max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The terms of first .. last, and the term of the entry before them. */
+typedef struct RaftTrail
+{
+	RaftIndex	first;			/* >= 1 */
+	RaftIndex	last;			/* >= first - 1 */
+	RaftTerm	base_term;		/* of entry first - 1 */
+	uint32_t	n_runs;			/* runs cover first .. last, terms ascend strictly */
+	RaftRun		runs[RAFT_MAX_RUNS];
+} RaftTrail;
+
+/* Appends under way to a peer, oldest first, in a ring. */
+typedef struct RaftInflight
+{
+	uint32_t	start;
+	uint32_t	count;			/* <= settings.max_inflight */
+	uint64_t	bytes;			/* of all together */
+	struct
+	{
+		RaftIndex	last;		/* last index of the append */
+		uint32_t	bytes;
+	}			item[RAFT_MAX_INFLIGHT];
+} RaftInflight;
+
+/* The leader's view of one peer. */
+typedef struct RaftProgress
+{
+	RaftNodeId	id;
+	uint8_t		flags;			/* RAFT_MEMBER_* of the active configuration */
+	RaftProgressState state;
+	RaftIndex	match;			/* durable there and equal to ours; never goes back */
+	RaftIndex	next;			/* next entry to send; 0 <= match < next <= last + 1 */
+	bool		probing;		/* PROBE: an append is under way */
+	uint64_t	min_round;		/* rejections of older rounds are stale */
+	RaftIndex	told_commit;	/* newest commit index sent */
+	RaftTime	sent;			/* when anything was sent last */
+	RaftTime	contact;		/* when anything of this term came last; 0 = never */
+	RaftInflight inflight;
+} RaftProgress;
+
+/* A write that was started: once durable, the log is durable up to last. */
+typedef struct RaftPending
+{
+	RaftOp		op;
+	RaftIndex	last;
+} RaftPending;
+
+/* A message that may leave once op is durable. */
+typedef struct RaftHeld
+{
+	RaftOp		op;
+	RaftMessage message;
+} RaftHeld;
+
+struct RaftCore
+{
+	/* given at init */
+	RaftNodeId	self;
+	uint64_t	boot;
+	RaftSettings settings;
+	RaftBatchEnd batch_end;
+	void	   *batch_end_arg;
+	uint64_t	random;			/* state of the generator */
+
+	bool		booted;
+	bool		stopped;		/* a write failed: nothing is done any more */
+	RaftTime	now;			/* of the current event */
+	const RaftEvent *event;		/* the current event */
+	RaftIndex	step_first;		/* leader: first entry appended in this step; 0 = none */
+
+	/* hard state: durable before anything that depends on it leaves */
+	RaftTerm	term;			/* never goes back */
+	RaftNodeId	vote;			/* in this term; once set it stays for the term */
+	bool		hard_dirty;		/* term or vote changed, write not yet handed out */
+	RaftOp		term_op;		/* the write that holds term and vote */
+
+	RaftRole	role;
+	RaftNodeId	leader;			/* of this term; 0 = unknown */
+
+	/* log */
+	RaftTrail	trail;
+	RaftIndex	durable;		/* <= trail.last */
+	RaftIndex	commit;			/* never goes back */
+	RaftIndex	told_commit;	/* last RAFT_ACTION_COMMIT */
+	RaftIndex	told_ready;
+	RaftIndex	visible;		/* applied: <= min(commit, durable) */
+	RaftIndex	applied;		/* durably applied: <= visible */
+	RaftIndex	floor;			/* every member has it durably: <= commit */
+
+	/* configurations, ascending by index; the last one is active (§6) */
+	uint32_t	n_configs;
+	RaftConfig	configs[RAFT_MAX_CONFIGS];
+
+	/* writes */
+	RaftOp		written;		/* last op handed out */
+	RaftOp		synced;			/* last op durable: <= written */
+	uint32_t	n_pending;		/* ops ascend, all in (synced, written] */
+	RaftPending pending[RAFT_MAX_PENDING];
+	uint32_t	n_held;
+	RaftHeld	held[RAFT_MAX_HELD];
+
+	/* acknowledgement that waits for the disk: of appends with these ops */
+	RaftOp		ack_first;		/* 0 = none */
+	RaftOp		ack_last;
+	uint64_t	ack_round;		/* round of the newest of them */
+
+	/* follower */
+	RaftTime	leader_contact; /* last message of the leader; 0 = none */
+	RaftTime	election_deadline;
+	RaftIndex	verified;		/* prefix known to agree with the log of this term's leader */
+
+	/* candidates */
+	uint64_t	round;			/* unique number of a request; grows over restarts */
+	uint64_t	campaign;		/* round of the current pre-vote or vote */
+	RaftOp		campaign_op;	/* the write with our own vote */
+	bool		campaign_sent;	/* vote requests have left */
+	uint32_t	n_granted;		/* distinct */
+	RaftNodeId	granted[RAFT_MAX_MEMBERS];
+
+	/* leader */
+	RaftTime	leader_since;
+	RaftTime	notice_deadline;	/* tell idle peers of a commit; RAFT_NEVER = nothing to tell */
+	uint32_t	n_progress;		/* members of the active configuration but ourselves */
+	RaftProgress progress[RAFT_MAX_MEMBERS];
+
+	RaftActions actions;
+};
+
+/* --- raft.c --- */
+extern RaftAction *raft_add_action(RaftCore *core, RaftActionType type);
+extern uint64_t raft_random(RaftCore *core, uint64_t below);
+
+/* --- trail.c --- */
+extern void trail_init(RaftTrail *trail, RaftIndex first, RaftTerm base_term);
+extern RaftTerm trail_term_at(const RaftTrail *trail, RaftIndex index);
+extern RaftTerm trail_last_term(const RaftTrail *trail);
+extern bool trail_can_append(const RaftTrail *trail, RaftTerm term);
+extern void trail_append(RaftTrail *trail, RaftTerm term, uint32_t count);
+extern void trail_truncate(RaftTrail *trail, RaftIndex from);
+extern void trail_compact(RaftTrail *trail, RaftIndex upto);
+extern RaftIndex trail_last_not_above(const RaftTrail *trail, RaftIndex index, RaftTerm term);
+
+/* --- membership.c --- */
+typedef uint64_t (*RaftMemberValue) (const RaftCore *core, RaftNodeId id);
+
+extern const RaftConfig *membership_active(const RaftCore *core);
+extern bool membership_is_voter(const RaftCore *core, RaftNodeId id);
+extern uint64_t membership_quorum(const RaftCore *core, RaftMemberValue value);
+extern bool membership_can_add(const RaftCore *core, uint32_t more);
+extern void membership_add(RaftCore *core, const RaftConfig *config);
+extern void membership_truncate(RaftCore *core, RaftIndex from);
+
+/* --- writes.c --- */
+extern RaftOp writes_start(RaftCore *core, RaftIndex truncate_from,
+						   RaftWriteSource source, uint32_t skip, uint32_t n_entries);
+extern void writes_persist_hard_state(RaftCore *core);
+extern void writes_truncated(RaftCore *core, RaftIndex from);
+extern void writes_durable(RaftCore *core, RaftOp op);
+extern void writes_send(RaftCore *core, RaftMessage *message);
+
+/* --- convert.c --- */
+extern void convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader);
+
+/* --- election.c --- */
+extern void election_reset_timer(RaftCore *core);
+extern bool election_leader_is_alive(const RaftCore *core);
+extern void election_tick(RaftCore *core);
+extern void election_wrote(RaftCore *core);
+extern void election_leader_unreachable(RaftCore *core);
+extern void election_receive_prevote(RaftCore *core, const RaftMessage *message);
+extern void election_receive_prevote_reply(RaftCore *core, const RaftMessage *message);
+extern void election_receive_vote(RaftCore *core, const RaftMessage *message);
+extern void election_receive_vote_reply(RaftCore *core, const RaftMessage *message);
+
+/* --- append.c --- */
+extern void append_receive(RaftCore *core, const RaftMessage *message);
+extern void append_refuse_old_term(RaftCore *core, const RaftMessage *message);
+extern void append_wrote(RaftCore *core);
+
+/* --- progress.c --- */
+extern RaftProgress *progress_find(RaftCore *core, RaftNodeId id);
+extern void progress_reset(RaftCore *core);
+extern void progress_probe(RaftCore *core, RaftProgress *progress, RaftIndex next);
+extern void progress_replicate(RaftProgress *progress);
+extern bool progress_window_open(const RaftCore *core, const RaftProgress *progress);
+extern void progress_sent(RaftProgress *progress, RaftIndex last, uint32_t bytes);
+extern void progress_freed(RaftProgress *progress, RaftIndex upto);
+extern RaftTime progress_quorum_contact(const RaftCore *core);
+
+/* --- replication.c --- */
+extern void replication_begin(RaftCore *core);
+extern void replication_propose(RaftCore *core);
+extern void replication_receive_reply(RaftCore *core, const RaftMessage *message);
+extern void replication_wrote(RaftCore *core);
+extern void replication_tick(RaftCore *core);
+extern void replication_peer_unreachable(RaftCore *core, RaftNodeId peer);
+extern RaftTime replication_deadline(const RaftCore *core);
+
+#endif							/* RAFT_CORE_INTERNAL_H */

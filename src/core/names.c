@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * names.c
+ *	  Names of the core's enumerations, for traces, logs and status views.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "codec.h"
+#include "raft.h"
+
+const char *
+raft_role_name(RaftRole role)
+{
+	switch (role)
+	{
+		case RAFT_FOLLOWER:
+			return "follower";
+		case RAFT_PRECANDIDATE:
+			return "pre-candidate";
+		case RAFT_CANDIDATE:
+			return "candidate";
+		case RAFT_LEADER:
+			return "leader";
+	}
+	return "?";
+}
+
+const char *
+raft_message_name(RaftMessageType type)
+{
+	switch (type)
+	{
+		case RAFT_MSG_PREVOTE:
+			return "pre-vote";
+		case RAFT_MSG_PREVOTE_REPLY:
+			return "pre-vote reply";
+		case RAFT_MSG_VOTE:
+			return "vote";
+		case RAFT_MSG_VOTE_REPLY:
+			return "vote reply";
+		case RAFT_MSG_APPEND:
+			return "append";
+		case RAFT_MSG_APPEND_REPLY:
+			return "append reply";
+	}
+	return "?";
+}
+
+const char *
+raft_entry_kind_name(uint8_t kind)
+{
+	switch ((RaftEntryKind) kind)
+	{
+		case RAFT_ENTRY_NOOP:
+			return "no-op";
+		case RAFT_ENTRY_CONFIG:
+			return "configuration";
+		case RAFT_ENTRY_COMMAND:
+			return "command";
+		case RAFT_ENTRY_SET_APPLY:
+			return "set-apply";
+	}
+	return "?";
+}
+
+const char *
+raft_decode_message(RaftDecodeResult result)
+{
+	switch (result)
+	{
+		case RAFT_DECODE_OK:
+			return "valid";
+		case RAFT_DECODE_SHORT:
+			return "incomplete";
+		case RAFT_DECODE_LENGTH:
+			return "impossible length";
+		case RAFT_DECODE_CHECKSUM:
+			return "wrong checksum";
+		case RAFT_DECODE_VERSION:
+			return "unknown protocol version";
+		case RAFT_DECODE_MALFORMED:
+			return "a field is out of its domain";
+	}
+	return "?";
+}

@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * progress.c
+ *	  What the leader knows of each peer: match, next, and the appends under
+ *	  way.
+ *
+ *						1 ........ match ........ next ........ last
+ *	durable on the peer ----------^	   sent ---^	  to be sent
+ *
+ * PROBE: where the logs agree is unknown, one append at a time.
+ * REPLICATE: appends follow each other without waiting, up to the window;
+ * "next" runs ahead of the answers.  A rejection, which means that an append was
+ * lost or the peer has restarted, leads back to PROBE.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "internal.h"
+
+/* The progress of a member; NULL for ourselves and for strangers. */
+RaftProgress *
+progress_find(RaftCore *core, RaftNodeId id)
+{
+	for (uint32_t i = 0; i < core->n_progress; i++)
+		if (core->progress[i].id == id)
+			return &core->progress[i];
+	return NULL;
+}
+
+/*
+ * Begins anew with the members of the active configuration, knowing nothing of
+ * them: at the begin of a leadership.
+ */
+void
+progress_reset(RaftCore *core)
+{
+	const RaftConfig *config = membership_active(core);
+
+	core->n_progress = 0;
+	for (uint32_t i = 0; i < config->n_members; i++)
+	{
+		RaftProgress *progress = &core->progress[core->n_progress];
+
+		if (config->members[i].id == core->self)
+			continue;
+		*progress = (RaftProgress) {.id = config->members[i].id};
+		progress->flags = config->members[i].flags;
+		progress_probe(core, progress, core->trail.last + 1);
+		core->n_progress++;
+	}
+}
+
+/*
+ * Goes to PROBE from next on.  Rejections of anything sent before are stale.
+ */
+void
+progress_probe(RaftCore *core, RaftProgress *progress, RaftIndex next)
+{
+	progress->state = RAFT_PROBE;
+	progress->probing = false;
+	progress->next = next;
+	progress->min_round = core->round + 1;
+	progress->inflight.start = 0;
+	progress->inflight.count = 0;
+	progress->inflight.bytes = 0;
+	raft_assert(progress->match < progress->next);
+	raft_assert(progress->next <= core->trail.last + 1);
+}
+
+void
+progress_replicate(RaftProgress *progress)
+{
+	raft_assert(progress->inflight.count == 0);
+	progress->state = RAFT_REPLICATE;
+	progress->probing = false;
+}
+
+/* May another append leave? */
+bool
+progress_window_open(const RaftCore *core, const RaftProgress *progress)
+{
+	if (progress->state == RAFT_PROBE)
+		return !progress->probing;
+	return progress->inflight.count < core->settings.max_inflight &&
+		progress->inflight.bytes < core->settings.max_inflight_bytes;
+}
+
+/*
+ * Entries up to last were sent.
+ */
+void
+progress_sent(RaftProgress *progress, RaftIndex last, uint32_t bytes)
+{
+	RaftInflight *inflight = &progress->inflight;
+	uint32_t	at = (inflight->start + inflight->count) % RAFT_MAX_INFLIGHT;
+
+	raft_assert(progress->state == RAFT_REPLICATE);
+	raft_assert(last >= progress->next);
+	raft_assert(inflight->count < RAFT_MAX_INFLIGHT);
+	inflight->item[at].last = last;
+	inflight->item[at].bytes = bytes;
+	inflight->count++;
+	inflight->bytes += bytes;
+	progress->next = last + 1;
+}
+
+/*
+ * The peer has everything up to here: these appends are answered.
+ */
+void
+progress_freed(RaftProgress *progress, RaftIndex upto)
+{
+	RaftInflight *inflight = &progress->inflight;
+
+	while (inflight->count > 0 && inflight->item[inflight->start].last <= upto)
+	{
+		raft_assert(inflight->bytes >= inflight->item[inflight->start].bytes);
+		inflight->bytes -= inflight->item[inflight->start].bytes;
+		inflight->start = (inflight->start + 1) % RAFT_MAX_INFLIGHT;
+		inflight->count--;
+	}
+}
+
+/*
+ * RaftMemberValue: when a member was heard from.  At the begin of a
+ * leadership everybody gets an election timeout of grace.
+ */
+static uint64_t
+last_contact(const RaftCore *core, RaftNodeId id)
+{
+	if (id == core->self)
+		return core->now;
+	for (uint32_t i = 0; i < core->n_progress; i++)
+		if (core->progress[i].id == id)
+			return raft_max(core->progress[i].contact, core->leader_since);
+	return core->leader_since;
+}
+
+/*
+ * The latest time at which a quorum had been heard from.
+ */
+RaftTime
+progress_quorum_contact(const RaftCore *core)
+{
+	return membership_quorum(core, last_contact);
+}

@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * record.c
+ *	  The entry record, the same bytes in the log and on the wire, and the
+ *	  payload of a configuration entry.  Layouts: codec.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "bytes.h"
+#include "codec.h"
+
+#include <string.h>
+
+/* CRC of everything behind the CRC field, then of the length before it. */
+static uint32_t
+record_crc(const uint8_t header[RAFT_RECORD_HEADER], const uint8_t *data, size_t size)
+{
+	uint32_t	crc = raft_host_crc32c(0, header + 8, RAFT_RECORD_HEADER - 8);
+
+	if (size > 0)
+		crc = raft_host_crc32c(crc, data, size);
+	return raft_host_crc32c(crc, header, 4);
+}
+
+void
+raft_record_header(uint8_t out[RAFT_RECORD_HEADER], RaftIndex index, const RaftEntry *entry)
+{
+	put_u32(out, RAFT_RECORD_HEADER + entry->size);
+	put_u64(out + 8, index);
+	put_u64(out + 16, entry->term);
+	put_u64(out + 24, entry->clock);
+	put_u64(out + 32, entry->origin.serial);
+	put_u32(out + 40, entry->origin.node);
+	put_u32(out + 44, entry->origin.slot);
+	out[48] = entry->kind;
+	out[49] = out[50] = out[51] = 0;
+	put_u32(out + 4, record_crc(out, entry->data, entry->size));
+}
+
+uint32_t
+raft_record_length(const uint8_t *bytes)
+{
+	return get_u32(bytes);
+}
+
+RaftDecodeResult
+raft_record_decode(const uint8_t *bytes, size_t available, size_t max_size,
+				   RaftIndex *index, RaftEntry *entry, uint32_t *length)
+{
+	uint32_t	size;
+
+	if (available < RAFT_RECORD_HEADER)
+		return RAFT_DECODE_SHORT;
+	size = get_u32(bytes);
+	if (size < RAFT_RECORD_HEADER || size > max_size)
+		return RAFT_DECODE_LENGTH;
+	if (size > available)
+		return RAFT_DECODE_SHORT;
+	if (get_u32(bytes + 4) != record_crc(bytes, bytes + RAFT_RECORD_HEADER,
+										 size - RAFT_RECORD_HEADER))
+		return RAFT_DECODE_CHECKSUM;
+
+	*index = get_u64(bytes + 8);
+	entry->term = get_u64(bytes + 16);
+	entry->clock = get_u64(bytes + 24);
+	entry->origin.serial = get_u64(bytes + 32);
+	entry->origin.node = get_u32(bytes + 40);
+	entry->origin.slot = get_u32(bytes + 44);
+	entry->kind = bytes[48];
+	entry->size = size - RAFT_RECORD_HEADER;
+	entry->data = bytes + RAFT_RECORD_HEADER;
+	if (*index == 0 || entry->term == 0 ||
+		entry->kind < 1 || entry->kind > RAFT_ENTRY_KIND_MAX ||
+		bytes[49] != 0 || bytes[50] != 0 || bytes[51] != 0)
+		return RAFT_DECODE_MALFORMED;
+	*length = size;
+	return RAFT_DECODE_OK;
+}
+
+/*
+ * Configuration payload:
+ *		0	uint16	format, 1
+ *		2	uint16	number of members
+ *		4	per member: uint32 id, uint8 flags, uint8 name size, uint16 conninfo size, name, conninfo
+ */
+#define CONFIG_FORMAT			1
+#define CONFIG_HEADER			4
+#define CONFIG_MEMBER_HEADER	8
+
+static bool
+is_valid_member(const RaftMemberInfo *member, RaftNodeId previous)
+{
+	uint8_t		votes = RAFT_MEMBER_VOTER | RAFT_MEMBER_OUTGOING;
+
+	return member->id > previous &&
+		member->flags != 0 &&
+		(member->flags & ~(votes | RAFT_MEMBER_LEARNER)) == 0 &&
+	/* a learner may still vote in the outgoing half, never in the incoming one */
+		(member->flags & (RAFT_MEMBER_LEARNER | RAFT_MEMBER_VOTER)) !=
+		(RAFT_MEMBER_LEARNER | RAFT_MEMBER_VOTER) &&
+		member->name_size >= 1 && member->name_size <= RAFT_MAX_NODE_NAME &&
+		member->conninfo_size <= RAFT_MAX_CONNINFO;
+}
+
+size_t
+raft_config_encode(uint8_t *out, size_t out_size, const RaftMemberInfo *members,
+				   uint32_t n_members)
+{
+	size_t		at = CONFIG_HEADER;
+	RaftNodeId	previous = 0;
+	bool		has_voter = false;
+
+	if (n_members < 1 || n_members > RAFT_MAX_MEMBERS || out_size < at)
+		return 0;
+	put_u16(out, CONFIG_FORMAT);
+	put_u16(out + 2, (uint16_t) n_members);
+	for (uint32_t i = 0; i < n_members; i++)
+	{
+		const RaftMemberInfo *member = &members[i];
+
+		if (!is_valid_member(member, previous) ||
+			out_size - at < (size_t) CONFIG_MEMBER_HEADER + member->name_size + member->conninfo_size)
+			return 0;
+		put_u32(out + at, member->id);
+		out[at + 4] = member->flags;
+		out[at + 5] = member->name_size;
+		put_u16(out + at + 6, member->conninfo_size);
+		at += CONFIG_MEMBER_HEADER;
+		memcpy(out + at, member->name, member->name_size);
+		at += member->name_size;
+		if (member->conninfo_size > 0)
+			memcpy(out + at, member->conninfo, member->conninfo_size);
+		at += member->conninfo_size;
+		previous = member->id;
+		has_voter = has_voter || (member->flags & RAFT_MEMBER_VOTER) != 0;
+	}
+	return has_voter ? at : 0;
+}
+
+RaftDecodeResult
+raft_config_decode(const uint8_t *data, size_t size, RaftConfig *config,
+				   RaftMemberInfo info[RAFT_MAX_MEMBERS])
+{
+	size_t		at = CONFIG_HEADER;
+	RaftNodeId	previous = 0;
+	bool		has_voter = false;
+	uint32_t	n_members;
+
+	if (size < CONFIG_HEADER)
+		return RAFT_DECODE_SHORT;
+	n_members = get_u16(data + 2);
+	if (get_u16(data) != CONFIG_FORMAT || n_members < 1 || n_members > RAFT_MAX_MEMBERS)
+		return RAFT_DECODE_MALFORMED;
+	for (uint32_t i = 0; i < n_members; i++)
+	{
+		RaftMemberInfo member;
+
+		if (size - at < CONFIG_MEMBER_HEADER)
+			return RAFT_DECODE_SHORT;
+		member.id = get_u32(data + at);
+		member.flags = data[at + 4];
+		member.name_size = data[at + 5];
+		member.conninfo_size = get_u16(data + at + 6);
+		at += CONFIG_MEMBER_HEADER;
+		if (size - at < (size_t) member.name_size + member.conninfo_size)
+			return RAFT_DECODE_SHORT;
+		if (!is_valid_member(&member, previous))
+			return RAFT_DECODE_MALFORMED;
+		member.name = (const char *) data + at;
+		at += member.name_size;
+		member.conninfo = (const char *) data + at;
+		at += member.conninfo_size;
+
+		config->members[i].id = member.id;
+		config->members[i].flags = member.flags;
+		if (info != NULL)
+			info[i] = member;
+		previous = member.id;
+		has_voter = has_voter || (member.flags & RAFT_MEMBER_VOTER) != 0;
+	}
+	if (at != size)
+		return RAFT_DECODE_LENGTH;
+	if (!has_voter)
+		return RAFT_DECODE_MALFORMED;
+	config->n_members = n_members;
+	config->index = 0;			/* the caller knows it */
+	return RAFT_DECODE_OK;
+}

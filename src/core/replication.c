@@ -1,0 +1,346 @@
+/*-------------------------------------------------------------------------
+ *
+ * replication.c
+ *	  The leader: what is sent to whom and when, and what is committed.
+ *
+ * Appends are pipelined within a window per peer.  The window also makes the
+ * batches: while it is full, proposals gather and leave together, so that a
+ * hundred proposals do not become a hundred messages.
+ *
+ * The leader sends entries before its own disk has them (parallel write, §10.2.1
+ * of the dissertation) and counts itself only with what is durable.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "internal.h"
+
+/*
+ * The last index of a batch from first.  Entries of this very step are not in
+ * the host's log yet: their sizes come from the event; a no-op has no data.
+ */
+static RaftIndex
+batch_end(RaftCore *core, RaftIndex first, uint32_t *bytes)
+{
+	RaftIndex	last = raft_min(core->trail.last, first + RAFT_MAX_FRAME_ENTRIES - 1);
+	RaftIndex	stored = core->step_first > 0 ? core->step_first - 1 : core->trail.last;
+	RaftIndex	end = first - 1;
+
+	*bytes = 0;
+	if (first <= stored)
+	{
+		end = core->batch_end(core->batch_end_arg, first, raft_min(last, stored),
+							  core->settings.max_batch_bytes, bytes);
+		raft_assert(end >= first && end <= raft_min(last, stored));
+		if (end < stored)
+			return end;
+	}
+	while (end < last)
+	{
+		uint32_t	size = RAFT_RECORD_HEADER;
+
+		if (core->event->type == RAFT_EVENT_PROPOSE)
+			size += core->event->u.propose.entries[end + 1 - core->step_first].size;
+		if (*bytes > 0 && *bytes + size > core->settings.max_batch_bytes)
+			break;
+		*bytes += size;
+		end++;
+	}
+	return end;
+}
+
+/*
+ * Sends entries previous + 1 .. last (none when last = previous: a heartbeat).
+ */
+static void
+send_append(RaftCore *core, RaftProgress *progress, RaftIndex previous, RaftIndex last)
+{
+	RaftMessage message = {.type = RAFT_MSG_APPEND};
+
+	raft_assert(previous + 1 >= core->trail.first && last >= previous);
+	message.to = progress->id;
+	message.round = ++core->round;
+	message.log_index = previous;
+	message.log_term = trail_term_at(&core->trail, previous);
+	message.commit = core->commit;
+	message.floor = core->floor;
+	message.n_entries = (uint32_t) (last - previous);
+	progress->told_commit = core->commit;
+	progress->sent = core->now;
+	writes_send(core, &message);
+}
+
+/*
+ * Sends what the peer lacks, as far as its window allows.
+ */
+static void
+replicate(RaftCore *core, RaftProgress *progress)
+{
+	uint32_t	bytes = 0;
+
+	/* its next entry is compacted: only heartbeats reach it */
+	if (progress->next < core->trail.first)
+		return;
+
+	if (progress->state == RAFT_PROBE)
+	{
+		if (!progress_window_open(core, progress))
+			return;
+		progress->probing = true;
+		send_append(core, progress, progress->next - 1,
+					progress->next <= core->trail.last ?
+					batch_end(core, progress->next, &bytes) : core->trail.last);
+		return;
+	}
+	while (progress->next <= core->trail.last && progress_window_open(core, progress))
+	{
+		RaftIndex	end = batch_end(core, progress->next, &bytes);
+
+		send_append(core, progress, progress->next - 1, end);
+		progress_sent(progress, end, bytes);
+	}
+}
+
+static void
+replicate_to_all(RaftCore *core)
+{
+	for (uint32_t i = 0; i < core->n_progress; i++)
+		replicate(core, &core->progress[i]);
+}
+
+/*
+ * A heartbeat: an append without entries, with the full check of the previous
+ * one.  A peer that lost an append rejects it, and probing begins anew.
+ */
+static void
+send_heartbeat(RaftCore *core, RaftProgress *progress)
+{
+	RaftIndex	previous = raft_max(progress->next, core->trail.first) - 1;
+
+	send_append(core, progress, previous, previous);
+}
+
+/*
+ * An election was won: append a no-op, the only way to commit what older terms left
+ * (§5.4.2, §8).
+ */
+void
+replication_begin(RaftCore *core)
+{
+	convert_to(core, RAFT_LEADER, core->term, core->self);
+	core->leader_since = core->now;
+	core->notice_deadline = RAFT_NEVER;
+	progress_reset(core);
+
+	trail_append(&core->trail, core->term, 1);
+	core->step_first = core->trail.last;
+	writes_start(core, 0, RAFT_WRITE_NOOP, 0, 1);
+	replicate_to_all(core);
+}
+
+static void
+refuse(RaftCore *core, RaftRefusal reason)
+{
+	RaftAction *action = raft_add_action(core, RAFT_ACTION_REFUSED);
+
+	action->u.refused.reason = reason;
+	action->u.refused.leader = core->leader;
+}
+
+/*
+ * Appends the event's entries, all or none.
+ */
+void
+replication_propose(RaftCore *core)
+{
+	uint32_t	n = core->event->u.propose.n_entries;
+	RaftAction *action;
+
+	raft_assert(n > 0);
+	if (core->stopped || core->role != RAFT_LEADER)
+	{
+		refuse(core, core->stopped ? RAFT_REFUSED_STOPPED : RAFT_REFUSED_NOT_LEADER);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		raft_assert(core->event->u.propose.entries[i].kind != RAFT_ENTRY_CONFIG);
+
+	trail_append(&core->trail, core->term, n);
+	core->step_first = core->trail.last + 1 - n;
+	writes_start(core, 0, RAFT_WRITE_EVENT, 0, n);
+
+	action = raft_add_action(core, RAFT_ACTION_PLACED);
+	action->u.placed.first = core->step_first;
+	action->u.placed.term = core->term;
+	action->u.placed.n_entries = n;
+	replicate_to_all(core);
+}
+
+/* RaftMemberValue: up to where a member has our log durably. */
+static uint64_t
+match_of(const RaftCore *core, RaftNodeId id)
+{
+	if (id == core->self)
+		return MUTANT(SELF_COUNT_EARLY) ? core->trail.last : core->durable;
+	for (uint32_t i = 0; i < core->n_progress; i++)
+		if (core->progress[i].id == id)
+			return core->progress[i].match;
+	return 0;
+}
+
+/* What every member has, voter or learner, may be dropped from the log. */
+static void
+advance_floor(RaftCore *core)
+{
+	const RaftConfig *config = membership_active(core);
+	RaftIndex	lowest = core->commit;
+
+	for (uint32_t i = 0; i < config->n_members; i++)
+		lowest = raft_min(lowest, match_of(core, config->members[i].id));
+	core->floor = raft_max(core->floor, lowest);
+}
+
+/*
+ * §5.3, §5.4.2: an entry is committed once a quorum has it durably and it is of the
+ * leader's own term; older ones are committed along with it, never by counting.
+ */
+static void
+advance_commit(RaftCore *core)
+{
+	RaftIndex	reached = raft_min(membership_quorum(core, match_of), core->trail.last);
+
+	if (reached > core->commit &&
+		(trail_term_at(&core->trail, reached) == core->term || MUTANT(COMMIT_OLD_TERM)))
+	{
+		core->commit = reached;
+		if (core->notice_deadline == RAFT_NEVER && core->n_progress > 0)
+			core->notice_deadline = core->now + core->settings.commit_notice;
+	}
+	advance_floor(core);
+}
+
+/*
+ * The peer's log disagrees at message->rejected: go on from where it may agree.
+ */
+static void
+back_up(RaftCore *core, RaftProgress *progress, const RaftMessage *message)
+{
+	RaftIndex	guess;
+
+	/*
+	 * Stale, or about a place that the peer has confirmed durably: no follower of this
+	 * term rejects that.
+	 */
+	if (message->round < progress->min_round || message->rejected <= progress->match ||
+		message->rejected >= progress->next)
+		return;
+	guess = trail_last_not_above(&core->trail, message->log_index, message->log_term);
+	if (MUTANT(BACKUP_BY_ONE))
+		guess = message->rejected - 1;
+	guess = raft_min(guess, message->rejected - 1);
+	progress_probe(core, progress, raft_max(guess, progress->match) + 1);
+}
+
+/*
+ * The peer has "match" durably, and received everything up to "floor".
+ */
+static void
+accept(RaftProgress *progress, const RaftMessage *message)
+{
+	RaftIndex	received = raft_max(message->floor, message->log_index);
+
+	progress->match = raft_max(progress->match, message->log_index);
+	progress->next = raft_max(progress->next, received + 1);
+	progress_freed(progress, received);
+	if (progress->state == RAFT_PROBE && message->round >= progress->min_round &&
+		received + 1 == progress->next)
+		progress_replicate(progress);
+}
+
+/*
+ * An answer of this term to an append (the caller has dealt with others).
+ */
+void
+replication_receive_reply(RaftCore *core, const RaftMessage *message)
+{
+	RaftProgress *progress = progress_find(core, message->from);
+
+	raft_assert(message->term == core->term);
+	if (core->role != RAFT_LEADER || progress == NULL)
+		return;
+	/* it cannot have what does not exist */
+	if (message->granted && raft_max(message->log_index, message->floor) > core->trail.last)
+		return;
+	progress->contact = core->now;
+	if (message->granted)
+	{
+		accept(progress, message);
+		advance_commit(core);
+	}
+	else
+		back_up(core, progress, message);
+	raft_assert(progress->match < progress->next);
+	replicate(core, progress);
+}
+
+/*
+ * Our own disk has more.
+ */
+void
+replication_wrote(RaftCore *core)
+{
+	if (core->role == RAFT_LEADER)
+		advance_commit(core);
+}
+
+/*
+ * The leader's deadlines: check quorum, commit notices, heartbeats.
+ */
+void
+replication_tick(RaftCore *core)
+{
+	/* §6.2 of the dissertation: who cannot reach a quorum must not go on as leader */
+	if (core->now >= progress_quorum_contact(core) + core->settings.election_timeout)
+	{
+		convert_to(core, RAFT_FOLLOWER, core->term, 0);
+		return;
+	}
+	for (uint32_t i = 0; i < core->n_progress; i++)
+	{
+		RaftProgress *progress = &core->progress[i];
+		bool		notice = core->now >= core->notice_deadline &&
+			progress->state == RAFT_REPLICATE && progress->told_commit < core->commit;
+
+		if (notice || core->now >= progress->sent + core->settings.heartbeat_interval)
+			send_heartbeat(core, progress);
+	}
+	if (core->now >= core->notice_deadline)
+		core->notice_deadline = RAFT_NEVER;
+}
+
+/*
+ * What was under way is lost; the next heartbeat asks how much arrived.
+ */
+void
+replication_peer_unreachable(RaftCore *core, RaftNodeId peer)
+{
+	RaftProgress *progress = progress_find(core, peer);
+
+	if (progress != NULL && progress->state == RAFT_REPLICATE)
+	{
+		progress_probe(core, progress, progress->match + 1);
+		progress->probing = true;
+	}
+}
+
+RaftTime
+replication_deadline(const RaftCore *core)
+{
+	RaftTime	deadline = core->notice_deadline;
+
+	if (core->n_progress == 0)
+		return RAFT_NEVER;
+	deadline = raft_min(deadline, progress_quorum_contact(core) + core->settings.election_timeout);
+	for (uint32_t i = 0; i < core->n_progress; i++)
+		deadline = raft_min(deadline, core->progress[i].sent + core->settings.heartbeat_interval);
+	return deadline;
+}

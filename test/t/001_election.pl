@@ -1,0 +1,56 @@
+# Elections among three servers: one leader, a new one when it dies, none without a
+# majority.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use RaftCluster;
+use Test::More;
+
+my $cluster = RaftCluster->new;
+my $leader  = $cluster->start;
+ok($leader, 'three servers elect a leader');
+
+my $term = $cluster->state($leader)->{term};
+cmp_ok($term, '>=', 1, 'in a term of its own');
+foreach my $name ($cluster->names)
+{
+	is($cluster->value($name, 'SELECT raft_leader()'), $leader, "$name knows the leader");
+	is($cluster->value($name, 'SELECT raft_is_leader()'),
+		$name eq $leader ? 't' : 'f', "$name knows whether it leads");
+}
+
+# Pre-vote (§9.6 of the dissertation): who was away asks before it disturbs.
+my ($away) = $cluster->others($leader);
+ok($cluster->kill9($away), 'a follower dies');
+$cluster->start_again($away);
+is($cluster->wait_leader, $leader, 'it returns to the same leader');
+is($cluster->state($away)->{term}, $term, 'and to the same term');
+
+ok($cluster->kill9($leader), 'the leader dies');
+my @left = $cluster->others($leader);
+my $next = $cluster->wait_leader(@left);
+ok($next, 'the others elect another');
+cmp_ok($cluster->state($next)->{term}, '>', $term, 'in a higher term');
+$cluster->start_again($leader);
+ok($cluster->wait_leader, 'the old leader returns and all agree on one');
+is($cluster->state($leader)->{role}, 'follower', 'it follows');
+
+# Check-quorum: a leader alone must not go on believing in itself.
+$leader = $cluster->wait_leader;
+ok($cluster->kill9($cluster->others($leader)), 'both followers die');
+ok( $cluster->wait_until(
+		'the lone leader to step down',
+		sub { ($cluster->state($leader)->{role} // 'leader') ne 'leader' }),
+	'a leader without a majority steps down');
+ok(!$cluster->state($leader)->{has_quorum}, 'and says that it has no quorum');
+
+$cluster->start_again(($cluster->others($leader))[0]);
+ok($cluster->wait_leader($leader, ($cluster->others($leader))[0]), 'two of three elect one');
+$cluster->start_again(($cluster->others($leader))[1]);
+ok($cluster->wait_leader, 'and the third joins them');
+ok($cluster->wait_same_state, 'all hold the same in the end');
+
+done_testing();

@@ -6,7 +6,7 @@
 #   make installcheck             SQL tests in a running server that preloads raft_pg
 #   make ladder [SEEDS=] [TEST= SEED= TRACE=1]     the laboratory's tests
 #   make mutants                  old bugs put back: each must be found
-#   make bench [SECONDS= ROUNDS= CLIENTS=]         beside quorum replication
+#   make bench [CLIENTS= DURATION= ROUNDS=]        beside quorum replication
 
 PG_CONFIG ?= pg_config
 

@@ -79,7 +79,10 @@ need_packages()
     local missing conf=/etc/postgresql-common/createcluster.d/raft_pg-no-cluster.conf
 
     missing=$(missing_packages "$@" | xargs)
-    [ -n "$missing" ] || return 0
+    if [ -z "$missing" ]; then
+        find_server
+        return
+    fi
 
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         [ "${PG_CONFIG:-pg_config}" = pg_config ] ||
@@ -108,6 +111,7 @@ Install them (apt-get install $missing), or run this as root."
 
     missing=$(missing_packages "$@" | xargs)
     [ -z "$missing" ] || die "still missing after the installation: $missing"
+    find_server
 }
 
 # PostgreSQL refuses to run as root: then its servers run as postgres, else nobody.

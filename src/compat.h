@@ -10,6 +10,10 @@
 
 #include "postgres.h"
 
+#include "storage/buf.h"
+#include "storage/smgr.h"
+#include "utils/wait_event.h"
+
 #if PG_VERSION_NUM < 150000
 #error "raft_pg needs PostgreSQL 15 or later"
 #endif
@@ -30,6 +34,75 @@ typedef RelFileNode RaftRelFile;
 #define raft_my_backend_slot()		((int) MyProcNumber)
 #else
 #define raft_my_backend_slot()		((int) MyBackendId - 1)
+#endif
+
+/* Extensions name their own wait events since 17. */
+#if PG_VERSION_NUM >= 170000
+#define raft_wait_event_new(name)	WaitEventExtensionNew(name)
+#else
+#define raft_wait_event_new(name)	((void) (name), PG_WAIT_EXTENSION)
+#endif
+
+/* A wait-event set belongs to a memory context until 16, to a resource owner (or none) since. */
+#if PG_VERSION_NUM >= 170000
+#define raft_create_wait_event_set(n_events)	CreateWaitEventSet(NULL, n_events)
+#else
+#define raft_create_wait_event_set(n_events)	CreateWaitEventSet(TopMemoryContext, n_events)
+#endif
+
+/* Has the client sent bytes that the backend has received and not yet read? */
+#if PG_VERSION_NUM >= 170000
+#define raft_client_bytes_buffered()	(pq_buffer_remaining_data() > 0)
+#else
+#define raft_client_bytes_buffered()	pq_buffer_has_data()
+#endif
+
+/* Storage below the buffers. */
+#if PG_VERSION_NUM >= 170000
+#define raft_smgropen(file)			smgropen(file, INVALID_PROC_NUMBER)
+#else
+#define raft_smgropen(file)			smgropen(file, InvalidBackendId)
+#endif
+
+/* Appends zeroed blocks from .. to - 1 to the main fork. */
+static inline void
+raft_smgr_zeroextend(SMgrRelation smgr, BlockNumber from, BlockNumber to)
+{
+#if PG_VERSION_NUM >= 160000
+	smgrzeroextend(smgr, MAIN_FORKNUM, from, (int) (to - from), false);
+#else
+	PGAlignedBlock zeroes;
+
+	memset(zeroes.data, 0, BLCKSZ);
+	for (BlockNumber block = from; block < to; block++)
+		smgrextend(smgr, MAIN_FORKNUM, block, zeroes.data, false);
+#endif
+}
+
+/* Cuts the main fork to nothing. */
+static inline void
+raft_smgr_empty(SMgrRelation smgr)
+{
+	ForkNumber	fork = MAIN_FORKNUM;
+	BlockNumber length = 0;
+#if PG_VERSION_NUM >= 180000
+	BlockNumber before = smgrnblocks(smgr, fork);
+
+	smgrtruncate(smgr, &fork, 1, &before, &length);
+#else
+	smgrtruncate(smgr, &fork, 1, &length);
+#endif
+}
+
+/* The table access method's interface, by its names since 17. */
+#if PG_VERSION_NUM < 160000
+#define relation_set_new_filelocator	relation_set_new_filenode
+typedef bool TU_UpdateIndexes;
+#endif
+#if PG_VERSION_NUM >= 170000
+#define RAFT_ANALYZE_BLOCK_ARGS		struct ReadStream *stream
+#else
+#define RAFT_ANALYZE_BLOCK_ARGS		BlockNumber block, BufferAccessStrategy strategy
 #endif
 
 #endif							/* RAFT_COMPAT_H */

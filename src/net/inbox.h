@@ -5,8 +5,8 @@
  *	  single-producer single-consumer byte ring in shared memory per peer.
  *
  * A frame lies in one piece in the ring, so that the reader decodes it in
- * place.  The ring outlives both sides: a restarted worker reads on, a new
- * stream of the same peer takes the ring over from the old one.
+ * place.  A new stream of the same peer takes the ring over from the old one;
+ * what was in it stays.  All streams end with the node worker that reads them.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,16 +28,24 @@ typedef struct RaftInboxWriter RaftInboxWriter; /* private to the backend */
 
 /*
  * Claims the ring of this sender (id, boot count).  An older stream of the same
- * sender and boot count, or of a lower one, is told to end; a lower boot count than seen is
- * refused with ERROR 55000: two servers use one identity, or it is a stale one.
+ * sender and boot count, or of a lower one, is told to end, and this call waits
+ * (interruptibly) until it has; a lower boot count than seen is refused with
+ * ERROR 55000: two servers use one identity, or it is a stale one.  So is any
+ * claim while the inboxes are closed.
  */
 extern RaftInboxWriter *raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender, uint64 boot);
 
-/* False when the ring is full for now, or was claimed by a newer stream (see lost). */
+/*
+ * False when the ring is full for now, or the writer must end (see lost).
+ * ERROR 54000 when the frame is larger than the ring.
+ */
 extern bool raft_inbox_put(RaftInboxWriter *writer, const void *frame, Size size);
 
-/* True when a newer stream of the same sender has taken the ring. */
+/* True when this stream must end: replaced by a newer one of the same sender, or closed. */
 extern bool raft_inbox_lost(RaftInboxWriter *writer);
+
+/* True when it must end because raft_inboxes_close() was called. */
+extern bool raft_inbox_closed(RaftInboxWriter *writer);
 
 /*
  * Asks the reader to set this backend's latch once there is room; call before
@@ -49,10 +57,16 @@ extern void raft_inbox_release(RaftInboxWriter *writer);
 
 /* --- the node worker --- */
 
-/* Ends every stream into this group (their backends notice at once). */
+/*
+ * Ends every stream into this group (their backends notice at once) and refuses
+ * new ones: at the worker's end, however it ends.
+ */
 extern void raft_inboxes_close(RaftInboxes *inboxes);
 
-/* Drops what is queued: at the worker's start. */
+/*
+ * Drops what is queued, forgets boot counts and opens the inboxes for new
+ * streams: at the worker's start.  Streams of its former life end.
+ */
 extern void raft_inboxes_reset(RaftInboxes *inboxes);
 
 /*
@@ -64,5 +78,11 @@ extern void raft_inbox_consume(RaftInboxes *inboxes, int ring);
 
 /* Streams that are open now from this peer (0 or 1), for the status views. */
 extern bool raft_inbox_connected(RaftInboxes *inboxes, RaftNodeId sender);
+
+/*
+ * Number of streams that have begun so far.  When it has changed, a peer is
+ * evidently alive: see raft_peers_hurry().
+ */
+extern uint64 raft_inboxes_arrivals(RaftInboxes *inboxes);
 
 #endif							/* RAFT_INBOX_H */

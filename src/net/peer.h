@@ -47,7 +47,8 @@ typedef struct RaftPeersInit
 	RaftNodeId	self;
 	const char *self_name;
 	uint64		boot;
-	void		(*unreachable) (void *arg, RaftNodeId peer);	/* an open stream broke */
+	/* an open stream broke; called by raft_peers_wait() only */
+	void		(*unreachable) (void *arg, RaftNodeId peer);
 	void	   *arg;
 } RaftPeersInit;
 
@@ -62,8 +63,15 @@ extern void raft_peers_configure(RaftPeers *peers, const RaftMemberInfo *members
 								 uint32 n_members);
 
 /*
- * Queues one frame (header and records) to a peer.  False: dropped.  A droppable frame
- * (anything but votes and empty appends) is dropped earlier when the stream is backed up.
+ * This peer is evidently alive (its own stream has just arrived): when it is in
+ * back-off, dial at once.
+ */
+extern void raft_peers_hurry(RaftPeers *peers, RaftNodeId id);
+
+/*
+ * Queues one frame (header and records) to a peer.  False: dropped, as the stream is not
+ * open or is backed up.  A frame without records (votes, heartbeats, replies) is
+ * dropped later than one with entries.
  */
 extern bool raft_peer_send(RaftPeers *peers, RaftNodeId to,
 						   const void *header, Size header_size,
@@ -73,24 +81,29 @@ extern bool raft_peer_send(RaftPeers *peers, RaftNodeId to,
 extern void raft_peers_flush(RaftPeers *peers);
 
 /*
- * The worker's wait: sleeps until the latch is set, a socket is ready or the
- * timeout has passed (milliseconds, -1 = for ever), then advances the connections.
+ * The worker's wait: sleeps until the latch is set, a socket is ready, a
+ * connection's deadline or the timeout has passed (milliseconds, -1 = for ever), then
+ * advances the connections.  Resets the latch: look at whatever it announces afterwards.
  * Owns the one WaitEventSet (latch, postmaster death, sockets) and rebuilds it only
  * when a socket changed.  Returns true when the latch was set.
  */
 extern bool raft_peers_wait(RaftPeers *peers, long timeout_ms, uint32 wait_event_info);
 
-/* When a connection needs attention without an event (deadline, back-off). */
+/*
+ * When a connection needs attention without an event (deadline, back-off); 0 =
+ * never.  raft_peers_wait() does not sleep beyond it by itself.
+ */
 extern RaftTime raft_peers_deadline(RaftPeers *peers);
 
 /* Copies the statistics of at most max peers; returns how many. */
 extern int	raft_peers_stats(RaftPeers *peers, RaftPeerStats *stats, int max);
 
 /*
- * Checks a conninfo at raft_start(): ERROR 22023 when libpq cannot parse it, 42501-style
- * refusal with a hint (passfile, service, certificate) when it holds a password,
+ * Checks a conninfo at raft_start(): ERROR 22023 when libpq cannot parse it or it is too
+ * long, 42501 with a hint (passfile, service, certificate) when it holds a password,
  * 22023 when it sets what raft_pg sets itself (application_name, replication, options,
- * client_encoding).
+ * client_encoding).  NOTICE when it names a host without its address: resolving
+ * the name would hold up the node worker.
  */
 extern void raft_check_conninfo(const char *node, const char *conninfo);
 

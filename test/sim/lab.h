@@ -1,0 +1,433 @@
+/*-------------------------------------------------------------------------
+ *
+ * lab.h
+ *	  The laboratory: several cores on a simulated network, in virtual time.
+ *
+ * One run is one test with one seed.  Everything random in it comes from that
+ * seed and everything that happens is an event in one queue ordered by (time,
+ * number), so the same seed gives the same run byte for byte.  A test reads
+ * like its specification: its helpers run the queue until a virtual time and
+ * return, and every event is followed by the invariants.
+ *
+ *	  rng.c			random numbers from a seed, one stream per purpose
+ *	  sched.c		virtual time: the event queue
+ *	  memory.c		memory that lives as long as a run
+ *	  simlog.c		a log of encoded records: in memory and on disk
+ *	  disk.c		writes started, durable, lost in a crash
+ *	  network.c		links between nodes, frames on them
+ *	  node.c		the host of one core: executes its actions, applies
+ *	  invariants.c	what must hold after every event
+ *	  history.c		what happened in the run: terms, entries, commits, commands
+ *	  cluster.c		the helpers that tests are written with
+ *	  trace.c		the timeline, and its hash
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_TEST_SIM_LAB_H
+#define RAFT_TEST_SIM_LAB_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include "../../src/core/raft.h"
+#include "../../src/core/codec.h"
+#include "../../src/core/mutants.h"
+
+#define LAB_MAX_NODES	7
+#define US				((RaftTime) 1)
+#define MS				((RaftTime) 1000)
+#define T				(1000 * MS) /* the ladder's unit: an election is over by then */
+#define LAB_TEST_LIMIT	(120 * T)	/* virtual time that one test may take */
+#define LAB_EVENT_LIMIT	3000000		/* events that one test may take */
+
+#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
+
+typedef struct Lab Lab;
+typedef struct Node Node;
+
+/* ---------------------------------------------------------------- rng.c */
+
+typedef struct Rng
+{
+	uint64_t	state;
+} Rng;
+
+extern void rng_seed(Rng *rng, uint64_t seed, const char *stream);
+extern uint64_t rng_next(Rng *rng);
+extern uint64_t rng_below(Rng *rng, uint64_t bound);	/* [0, bound); bound 0 gives 0 */
+extern uint64_t rng_between(Rng *rng, uint64_t low, uint64_t high); /* both included */
+extern bool rng_percent(Rng *rng, uint32_t percent);
+
+/* ------------------------------------------------------------- memory.c */
+
+/* Zeroed memory that run_memory_reset() takes back, all of it at once. */
+extern void *run_alloc(size_t size);
+extern void *run_copy(const void *data, size_t size);
+extern void run_memory_reset(void);
+
+/* ------------------------------------------------------------- simlog.c */
+
+typedef struct LogEntry
+{
+	RaftTerm	term;
+	RaftOrigin	origin;
+	uint8_t		kind;
+	uint32_t	length;			/* of the record */
+	const uint8_t *record;		/* as on disk and on the wire */
+	uint64_t	digest;			/* of the record */
+	uint64_t	chain;			/* of this and all records before it */
+	uint64_t	commands;		/* RAFT_ENTRY_COMMAND entries up to and with this one */
+} LogEntry;
+
+typedef struct SimLog
+{
+	RaftIndex	first;			/* entries below were compacted */
+	RaftIndex	last;
+	LogEntry	base;			/* the entry at first - 1; zero when first = 1 */
+	LogEntry	config;			/* latest configuration at or below the base */
+	RaftIndex	config_index;	/* 0 = none */
+	LogEntry   *entries;		/* entry i stands at i - 1 */
+	size_t		capacity;
+} SimLog;
+
+extern const LogEntry *simlog_at(const SimLog *log, RaftIndex index);
+extern RaftTerm simlog_term(const SimLog *log, RaftIndex index);	/* 0 = not there */
+extern bool simlog_has(const SimLog *log, RaftIndex index);
+extern void simlog_append(SimLog *log, const LogEntry *entry);
+extern void simlog_truncate(SimLog *log, RaftIndex from);
+extern void simlog_compact(SimLog *log, RaftIndex upto);
+extern LogEntry simlog_make_entry(const SimLog *log, RaftIndex index, const RaftEntry *entry);
+extern uint64_t lab_hash(uint64_t hash, const void *data, size_t size);
+
+/* --------------------------------------------------------------- disk.c */
+
+/* A write that was started: what RaftWrite asks for, with its records. */
+typedef struct DiskOp
+{
+	RaftOp		op;
+	RaftTerm	term;
+	RaftNodeId	vote;
+	RaftIndex	truncate_from;
+	RaftIndex	first;
+	uint32_t	n_entries;
+	LogEntry   *entries;
+} DiskOp;
+
+typedef struct Disk
+{
+	/* the durable image */
+	RaftTerm	term;
+	RaftNodeId	vote;
+	SimLog		log;
+	RaftIndex	applied;
+
+	/* started and not yet durable, in order */
+	DiskOp	   *pending;
+	size_t		n_pending;
+	size_t		capacity;
+	bool		syncing;
+	RaftOp		sync_upto;		/* the flush under way covers these */
+} Disk;
+
+extern void disk_format(Lab *lab, Disk *disk);
+extern void disk_start_write(Lab *lab, Node *node, const DiskOp *op);
+extern void disk_sync_done(Lab *lab, Node *node);
+extern void disk_crash(Lab *lab, Node *node);
+extern void disk_recover(Lab *lab, Node *node, RaftBoot *boot);
+
+/* -------------------------------------------------------------- sched.c */
+
+typedef enum SimEventType
+{
+	SIM_TICK,
+	SIM_MESSAGE,
+	SIM_UNREACHABLE,
+	SIM_DISK_SYNC,				/* a flush ended */
+	SIM_DISK_DURABLE,			/* an instant write is reported */
+	SIM_APPLY,
+	SIM_APPLY_DURABLE
+} SimEventType;
+
+typedef struct SimEvent
+{
+	RaftTime	at;
+	uint64_t	number;			/* order of posting breaks ties */
+	SimEventType type;
+	RaftNodeId	node;			/* whose event it is */
+	RaftNodeId	peer;			/* MESSAGE: sender; UNREACHABLE: the peer */
+	uint64_t	boot;			/* of the node when posted; MESSAGE: not looked at */
+	uint64_t	value;			/* DISK_DURABLE: op; APPLY_DURABLE: index; MESSAGE: size */
+	uint8_t    *frame;			/* MESSAGE */
+} SimEvent;
+
+typedef struct Sched
+{
+	SimEvent   *heap;
+	size_t		n;
+	size_t		capacity;
+	uint64_t	posted;
+	uint64_t	handled;
+} Sched;
+
+extern void sched_reset(Sched *sched);
+extern void sched_post(Sched *sched, SimEvent event);
+extern bool sched_next(Sched *sched, RaftTime until, SimEvent *event);
+
+/* ------------------------------------------------------------ network.c */
+
+typedef struct Network
+{
+	bool		enabled[LAB_MAX_NODES + 1][LAB_MAX_NODES + 1];
+	bool		unreliable;
+	bool		long_reordering;
+	bool		long_delays;
+	uint32_t	duplicate_percent;	/* 0 in the ladder */
+	uint32_t	corrupt_percent;	/* a flipped bit; 0 in the ladder */
+	uint32_t	replay_percent; /* a copy that comes seconds later; 0 in the ladder */
+	bool		damaged;		/* a frame was: the decoder may refuse one from now on */
+
+	RaftTime	last_arrival[LAB_MAX_NODES + 1][LAB_MAX_NODES + 1];
+	bool		unreachable_posted[LAB_MAX_NODES + 1][LAB_MAX_NODES + 1];
+	uint64_t	requests[LAB_MAX_NODES + 1];	/* that reached this server's handler */
+	uint64_t	rejections[LAB_MAX_NODES + 1];	/* appends that this server refused */
+	uint64_t	bytes;			/* sent by anyone to anyone */
+} Network;
+
+extern const uint8_t lab_group[RAFT_GROUP_ID_BYTES];
+
+extern void network_init(Lab *lab);
+extern void network_send(Lab *lab, Node *from, const RaftMessage *message);
+extern void network_deliver(Lab *lab, const SimEvent *event);
+extern void network_unreachable(Lab *lab, const SimEvent *event);
+
+/* --------------------------------------------------------------- node.c */
+
+typedef struct ProposeResult
+{
+	bool		placed;
+	RaftIndex	first;
+	RaftTerm	term;
+	RaftNodeId	leader;			/* refused: who leads, 0 = unknown */
+} ProposeResult;
+
+struct Node
+{
+	RaftNodeId	id;
+	bool		up;
+	bool		connected;		/* as the test sees it */
+	uint64_t	boot;			/* boot count */
+	void	   *memory;
+	RaftCore   *core;
+	SimLog		log;
+	Disk		disk;
+
+	RaftStatus	status;			/* after the last step */
+	RaftStatus	before;			/* before it: what the invariants compare with */
+	RaftOp		written;		/* last op that the core handed out */
+	RaftOp		synced;			/* last op that it was told is durable */
+	RaftIndex	ready;			/* may be applied */
+	RaftIndex	visible;		/* applied */
+	RaftIndex	applying;		/* end of the apply under way, 0 = none */
+	uint64_t	commands;		/* applied ones */
+	RaftTime	tick_at;		/* earliest tick posted, 0 = none */
+	RaftTime	deadline;
+	ProposeResult result;
+};
+
+extern void node_start(Lab *lab, Node *node);
+extern void node_crash(Lab *lab, Node *node);
+extern void node_settings(Lab *lab, Node *node);
+extern void node_step(Lab *lab, Node *node, const RaftEvent *event);
+extern void node_handle(Lab *lab, const SimEvent *event);
+extern ProposeResult node_propose(Lab *lab, Node *node, const RaftEntry *entries, uint32_t n);
+
+/* ------------------------------------------------------------ history.c */
+
+/* An entry that was committed; never changes again. */
+typedef struct Committed
+{
+	LogEntry	entry;
+	RaftTerm	by_term;		/* of the leader that committed it first */
+} Committed;
+
+/* What a client knows about a command that it offered. */
+typedef struct Offer
+{
+	RaftNodeId	node;
+	bool		placed;			/* else refused: must never be applied */
+	RaftIndex	index;
+	RaftTerm	term;
+	RaftIndex	committed_at;	/* 0 = not yet */
+	RaftTime	committed_time;
+} Offer;
+
+typedef struct History
+{
+	RaftNodeId *leader_of;		/* by term */
+	size_t		n_terms;
+	RaftNodeId *cast[LAB_MAX_NODES + 1];	/* vote by term, as far as anybody could see it */
+	size_t		n_cast[LAB_MAX_NODES + 1];
+	Committed  *committed;		/* by index - 1 */
+	size_t		committed_capacity;
+	RaftIndex	commit;			/* highest committed anywhere */
+	RaftIndex  *command_index;	/* by command number - 1 */
+	size_t		command_capacity;
+	uint64_t	commands;
+	Offer	   *offers;			/* by serial - 1 */
+	size_t		offers_capacity;
+	uint64_t	n_offers;
+	RaftTerm	newest_seen[LAB_MAX_NODES + 1]; /* durable term, never goes back */
+} History;
+
+extern void history_leader(Lab *lab, Node *node, RaftTerm term);
+extern void history_vote(Lab *lab, Node *node, RaftTerm term, RaftNodeId vote);
+extern void history_append(Lab *lab, Node *node, RaftIndex index, const LogEntry *entry);
+extern void history_commit(Lab *lab, Node *node, RaftIndex index, const LogEntry *entry);
+extern const Committed *history_committed(Lab *lab, RaftIndex index);
+extern Offer *history_offer(Lab *lab, uint64_t serial);
+extern uint64_t history_new_offer(Lab *lab, RaftNodeId node);
+extern void history_reset(Lab *lab);
+
+/* --------------------------------------------------------- invariants.c */
+
+extern void invariants_write(Lab *lab, Node *node, const RaftWrite *write);
+extern void invariants_proposal_config(Lab *lab, Node *node, RaftIndex index, const RaftEntry *entry);
+extern void invariants_send(Lab *lab, Node *node, const RaftMessage *message, RaftOp after);
+extern void invariants_commit(Lab *lab, Node *node, RaftIndex commit, RaftIndex ready);
+extern void invariants_apply(Lab *lab, Node *node, RaftIndex index);
+extern void invariants_durable(Lab *lab, Node *node);
+extern void invariants_recovered(Lab *lab, Node *node, const RaftBoot *boot);
+extern void invariants_after_step(Lab *lab, Node *node);
+extern const char *invariant_name(int number);
+
+/* ------------------------------------------------------------ the run */
+
+/* How the world behaves in this run; drawn from the seed. */
+typedef struct LabSettings
+{
+	RaftSettings core;
+	RaftTime	disk_latency;	/* 0 = persistence is atomic and instant */
+	bool		crash_keeps_some;	/* else a crash loses all that is not durable */
+	RaftTime	apply_delay;
+	RaftTime	apply_durable_delay;
+	RaftTime	tick_lateness;
+	bool		compact;
+} LabSettings;
+
+typedef struct LabFailure
+{
+	int			invariant;		/* 0 = the test's own check */
+	char		what[400];
+	RaftTime	at;
+} LabFailure;
+
+struct Lab
+{
+	const char *test;
+	uint64_t	seed;
+	uint32_t	n;				/* servers, ids 1..n; 0 = the test builds its own */
+	RaftTime	now;
+	RaftTime	limit;
+	LabSettings settings;
+	Sched		sched;
+	Network		network;
+	Node		nodes[LAB_MAX_NODES + 1];
+	History		history;
+
+	Rng			rng_test;		/* the test's own choices */
+	Rng			rng_network;
+	Rng			rng_disk;
+	Rng			rng_host;
+
+	bool		tracing;		/* lines are formatted .. */
+	bool		trace_print;	/* .. and printed */
+	uint64_t	trace_hash;
+	uint64_t	trace_lines;
+
+	jmp_buf		failed;
+	LabFailure	failure;
+	uint32_t	next_start;		/* one(): the server that is offered the command next */
+};
+
+extern Lab *current_lab;		/* for raft_host_panic() */
+
+extern void lab_fail(Lab *lab, int invariant, const char *format,...)
+			__attribute__((format(printf, 3, 4), noreturn));
+
+#define lab_check(lab, condition, ...) \
+	do { \
+		if (!(condition)) \
+			lab_fail((lab), 0, __VA_ARGS__); \
+	} while (0)
+
+/* -------------------------------------------------------------- trace.c */
+
+extern void trace_line(Lab *lab, const char *format,...) __attribute__((format(printf, 2, 3)));
+extern void trace_message(Lab *lab, const char *verb, const RaftMessage *message);
+
+#define lab_trace(lab, ...) \
+	do { \
+		if ((lab)->tracing) \
+			trace_line((lab), __VA_ARGS__); \
+	} while (0)
+
+/* ------------------------------------------------------------ cluster.c */
+
+typedef struct Command
+{
+	const void *data;
+	uint32_t	size;
+} Command;
+
+typedef struct Started
+{
+	bool		leader;			/* accepted */
+	uint64_t	command;		/* its number among the commands */
+	RaftIndex	index;
+	RaftTerm	term;
+	uint64_t	serial;
+} Started;
+
+extern void cluster_init(Lab *lab, uint32_t n);
+extern void cluster_sleep(Lab *lab, RaftTime duration);
+extern bool cluster_until(Lab *lab, RaftTime duration, RaftTime step,
+						  bool (*condition) (Lab *lab, void *arg), void *arg);
+extern RaftNodeId cluster_nth(Lab *lab, RaftNodeId node, uint32_t distance);
+
+extern Command cluster_number(uint64_t number);
+extern Command cluster_random_command(Lab *lab, uint32_t size);
+
+extern RaftNodeId cluster_one_leader(Lab *lab);
+extern void cluster_no_leader(Lab *lab);
+extern RaftTerm cluster_same_term(Lab *lab);
+extern uint32_t cluster_committed(Lab *lab, uint64_t command, Command *value);
+extern uint64_t cluster_one(Lab *lab, Command command, uint32_t n, bool retry);
+extern bool cluster_wait(Lab *lab, uint64_t command, uint32_t n, RaftTerm term, Command *value);
+extern Started cluster_start(Lab *lab, RaftNodeId node, Command command);
+extern RaftTerm cluster_term(Lab *lab, RaftNodeId node);
+extern uint64_t cluster_requests(Lab *lab);
+
+extern void cluster_connect(Lab *lab, RaftNodeId node);
+extern void cluster_disconnect(Lab *lab, RaftNodeId node);
+extern void cluster_crash(Lab *lab, RaftNodeId node);
+extern void cluster_restart(Lab *lab, RaftNodeId node);
+
+/* --------------------------------------------------------------- tests */
+
+typedef struct LabTest
+{
+	const char *name;
+	const char *group;			/* A, B, random, lesson, unit */
+	uint32_t	servers;		/* 0 = the test builds its own */
+	uint32_t	max_seeds;		/* 0 = as many as asked for */
+	void		(*run) (Lab *lab);
+} LabTest;
+
+extern const LabTest ladder_a_tests[];	/* each ends with a NULL name */
+extern const LabTest ladder_b_tests[];
+extern const LabTest random_tests[];
+extern const LabTest lesson_tests[];
+extern const LabTest lesson_core_tests[];
+extern const LabTest codec_tests[];
+
+#endif							/* RAFT_TEST_SIM_LAB_H */

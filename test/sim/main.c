@@ -1,0 +1,267 @@
+/*-------------------------------------------------------------------------
+ *
+ * main.c
+ *	  Runs the tests: each for many seeds, or one seed with its timeline, or
+ *	  each old bug against all of them.
+ *
+ *	  lab [name=value ...]
+ *		group=	unit, lesson, A, B, random; ladder = all but unit; all
+ *		test=	name of one test
+ *		seeds=	how many seeds, from 1
+ *		seed=	this seed only
+ *		trace=1	print the timeline
+ *		mutant=	put this bug back (builds with RAFT_MUTANTS)
+ *		mutants=1	put each bug back, and find it
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab.h"
+#include "mutant_runs.h"
+
+#define SHOWN_FAILURES	3		/* failing seeds printed per test */
+
+Lab		   *current_lab;
+
+static Lab	the_lab;
+
+static const LabTest *const suites[] = {
+	codec_tests, lesson_core_tests, lesson_tests, ladder_a_tests, ladder_b_tests, random_tests
+};
+
+typedef struct Options
+{
+	const char *group;
+	const char *test;
+	uint64_t	seeds;
+	uint64_t	seed;			/* 0 = many */
+	bool		trace;
+	const char *mutant;
+	bool		mutants;
+} Options;
+
+/* A broken invariant or check ends the run. */
+void
+lab_fail(Lab *lab, int invariant, const char *format,...)
+{
+	va_list		args;
+
+	lab->failure.invariant = invariant;
+	lab->failure.at = lab->now;
+	va_start(args, format);
+	vsnprintf(lab->failure.what, sizeof(lab->failure.what), format, args);
+	va_end(args);
+	lab_trace(lab, "FAILED: %s", lab->failure.what);
+	longjmp(lab->failed, 1);
+}
+
+/* An assertion of the core failed. */
+void
+raft_host_panic(const char *file, int line, const char *what)
+{
+	const char *slash = strrchr(file, '/');
+
+	lab_fail(current_lab, 0, "the core stops: %s:%d: %s", slash ? slash + 1 : file, line, what);
+}
+
+/* One run.  Returns false when it failed; lab->failure says why. */
+bool
+lab_run(Lab *lab, const LabTest *test, uint64_t seed)
+{
+	bool volatile passed = false;
+
+	run_memory_reset();
+	lab->test = test->name;
+	lab->seed = seed;
+	lab->n = 0;
+	lab->now = 0;
+	lab->trace_hash = 0;
+	lab->trace_lines = 0;
+	memset(&lab->failure, 0, sizeof(lab->failure));
+	sched_reset(&lab->sched);
+	history_reset(lab);
+	rng_seed(&lab->rng_test, seed, test->name);
+	rng_seed(&lab->rng_network, seed, "network");
+	rng_seed(&lab->rng_disk, seed, "disk");
+	rng_seed(&lab->rng_host, seed, "host");
+	current_lab = lab;
+	if (setjmp(lab->failed) == 0)
+	{
+		if (test->servers > 0)
+			cluster_init(lab, test->servers);
+		test->run(lab);
+		passed = true;
+	}
+	return passed;
+}
+
+static void
+print_failure(const Lab *lab)
+{
+	const LabFailure *failure = &lab->failure;
+
+	printf("  seed %llu at %.3f ms: ", (unsigned long long) lab->seed,
+		   (double) failure->at / 1000.0);
+	if (failure->invariant != 0)
+		printf("invariant %d (%s): ", failure->invariant, invariant_name(failure->invariant));
+	printf("%s\n    replay: make ladder TEST=%s SEED=%llu TRACE=1%s%s\n", failure->what, lab->test,
+		   (unsigned long long) lab->seed, mutant_now() ? " MUTANT=" : "",
+		   mutant_now() ? mutant_now() : "");
+}
+
+/*
+ * Invariant 20: the first seed of a test runs twice with its lines hashed, and
+ * leaves the same number of lines and the same hash.
+ */
+static bool
+same_trace_twice(Lab *lab, const LabTest *test, uint64_t seed)
+{
+	uint64_t	hash,
+				lines;
+
+	lab->tracing = true;
+	lab_run(lab, test, seed);
+	hash = lab->trace_hash;
+	lines = lab->trace_lines;
+	lab_run(lab, test, seed);
+	lab->tracing = false;
+	if (hash == lab->trace_hash && lines == lab->trace_lines)
+		return true;
+	lab->failure.invariant = 20;
+	snprintf(lab->failure.what, sizeof(lab->failure.what), "two runs left two traces");
+	return false;
+}
+
+/* All seeds of a test; prints its line. */
+static bool
+run_seeds(Lab *lab, const LabTest *test, const Options *options)
+{
+	uint64_t	seeds = test->max_seeds != 0 && test->max_seeds < options->seeds ? test->max_seeds : options->seeds;
+	uint64_t	failed = 0,
+				events = 0;
+	RaftTime	time = 0;
+	bool		deterministic = same_trace_twice(lab, test, 1);
+
+	if (!deterministic)
+		print_failure(lab);
+	for (uint64_t seed = 1; seed <= seeds; seed++)
+	{
+		if (!lab_run(lab, test, seed) && ++failed <= SHOWN_FAILURES)
+			print_failure(lab);
+		events += lab->sched.handled;
+		time += lab->now;
+	}
+	printf("%-7s %-46s %6llu seeds  %6llu passed  %4llu failed  %9.1f s  %10llu events\n",
+		   test->group, test->name, (unsigned long long) seeds,
+		   (unsigned long long) (seeds - failed), (unsigned long long) failed,
+		   (double) time / (double) T, (unsigned long long) events);
+	fflush(stdout);
+	return failed == 0 && deterministic;
+}
+
+static bool
+run_one_seed(Lab *lab, const LabTest *test, const Options *options)
+{
+	bool		passed;
+
+	lab->tracing = options->trace;
+	lab->trace_print = options->trace;
+	passed = lab_run(lab, test, options->seed);
+	if (!passed)
+		print_failure(lab);
+	printf("%-7s %-46s seed %llu %s, %.3f s, %llu events\n", test->group, test->name,
+		   (unsigned long long) options->seed, passed ? "passed" : "failed",
+		   (double) lab->now / (double) T, (unsigned long long) lab->sched.handled);
+	return passed;
+}
+
+static bool
+selected(const LabTest *test, const Options *options)
+{
+	bool		unit = strcmp(test->group, "unit") == 0;
+
+	if (strcmp(options->test, "all") != 0)
+		return strcmp(test->name, options->test) == 0;
+	if (strcmp(options->group, "all") == 0)
+		return true;
+	if (strcmp(options->group, "ladder") == 0)
+		return !unit;
+	return strcmp(test->group, options->group) == 0;
+}
+
+static void
+parse_options(Options *options, int argc, char **argv)
+{
+	*options = (Options) {.group = "all", .test = "all", .seeds = 200, .mutant = ""};
+	for (int i = 1; i < argc; i++)
+	{
+		char	   *value = strchr(argv[i], '=');
+		size_t		name;
+
+		if (value == NULL)
+		{
+			fprintf(stderr, "lab: \"%s\" is not of the form name=value\n", argv[i]);
+			exit(2);
+		}
+		name = (size_t) (value++ - argv[i]);
+		if (strncmp(argv[i], "group", name) == 0)
+			options->group = value;
+		else if (strncmp(argv[i], "test", name) == 0)
+			options->test = value;
+		else if (strncmp(argv[i], "seeds", name) == 0 && name == 5)
+			options->seeds = strtoull(value, NULL, 10);
+		else if (strncmp(argv[i], "seed", name) == 0)
+			options->seed = strtoull(value, NULL, 10);
+		else if (strncmp(argv[i], "trace", name) == 0)
+			options->trace = value[0] == '1';
+		else if (strncmp(argv[i], "mutants", name) == 0 && name == 7)
+			options->mutants = value[0] == '1';
+		else if (strncmp(argv[i], "mutant", name) == 0)
+			options->mutant = value;
+		else
+		{
+			fprintf(stderr, "lab: unknown option \"%s\"\n", argv[i]);
+			exit(2);
+		}
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	Options		options;
+	Lab		   *lab = &the_lab;
+	int			passed = 0,
+				failed = 0;
+
+	parse_options(&options, argc, argv);
+	if (options.mutants)
+		return mutants_run(lab, suites, lengthof(suites), options.seeds);
+	if (options.mutant[0] != '\0' && !mutant_set(options.mutant))
+	{
+		fprintf(stderr, "lab: there is no mutant \"%s\" in this build\n", options.mutant);
+		return 2;
+	}
+	for (size_t s = 0; s < lengthof(suites); s++)
+	{
+		for (const LabTest *test = suites[s]; test->name != NULL; test++)
+		{
+			bool		ok;
+
+			if (!selected(test, &options))
+				continue;
+			ok = options.seed != 0 ? run_one_seed(lab, test, &options) :
+				run_seeds(lab, test, &options);
+			passed += ok;
+			failed += !ok;
+		}
+	}
+	run_memory_reset();
+	printf("%d passed, %d failed\n", passed, failed);
+	if (passed + failed == 0)
+		fprintf(stderr, "lab: no test is called \"%s\"\n", options.test);
+	return failed == 0 && passed > 0 ? 0 : 1;
+}

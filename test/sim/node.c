@@ -1,0 +1,388 @@
+/*-------------------------------------------------------------------------
+ *
+ * node.c
+ *	  The host of one core: what src/node and src/apply are in the server.
+ *
+ * It executes the actions of a step in order, keeps the log, applies what may
+ * be applied, and reports back.  Nothing here decides anything about Raft.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab.h"
+
+/* The clock that entries carry: virtual time, on some day. */
+#define EPOCH	UINT64_C(1700000000000000)
+
+/* RaftBatchEnd over the log of a node. */
+static RaftIndex
+batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes, uint32_t *bytes)
+{
+	const Node *node = arg;
+	RaftIndex	end = first;
+
+	*bytes = simlog_at(&node->log, first)->length;
+	while (end < last && *bytes + simlog_at(&node->log, end + 1)->length <= max_bytes)
+		*bytes += simlog_at(&node->log, ++end)->length;
+	return end;
+}
+
+/* ------------------------------------------------------------- applying */
+
+/* Begins to apply what may be applied, unless that is under way. */
+static void
+start_apply(Lab *lab, Node *node)
+{
+	if (node->applying != 0 || node->ready <= node->visible)
+		return;
+	node->applying = node->ready;
+	sched_post(&lab->sched, (SimEvent) {
+		.at = lab->now + rng_below(&lab->rng_host, lab->settings.apply_delay + 1),
+		.type = SIM_APPLY,
+		.node = node->id,
+		.boot = node->boot
+	});
+}
+
+/* Drops the part of the log that every member has and that is applied here. */
+static void
+compact(Lab *lab, Node *node)
+{
+	RaftIndex	limit = node->status.floor < node->disk.applied ? node->status.floor : node->disk.applied;
+	RaftEvent	event = {.type = RAFT_EVENT_COMPACTED, .now = lab->now};
+
+	if (!lab->settings.compact || limit < node->log.first)
+		return;
+	limit = rng_between(&lab->rng_host, node->log.first, limit);
+	lab_trace(lab, "n%u  compacts up to %llu", node->id, (unsigned long long) limit);
+	simlog_compact(&node->log, limit);
+	simlog_compact(&node->disk.log, limit);
+	event.u.compacted = limit;
+	node_step(lab, node, &event);
+}
+
+static void
+report_applied(Lab *lab, Node *node)
+{
+	RaftEvent	event = {.type = RAFT_EVENT_APPLIED, .now = lab->now};
+
+	event.u.applied.visible = node->visible;
+	event.u.applied.durable = node->disk.applied;
+	node_step(lab, node, &event);
+}
+
+static void
+apply_durable(Lab *lab, Node *node, RaftIndex index)
+{
+	if (index <= node->disk.applied)
+		return;					/* a later flush ended before */
+	node->disk.applied = index;
+	report_applied(lab, node);
+	compact(lab, node);
+}
+
+static void
+apply(Lab *lab, Node *node)
+{
+	while (node->visible < node->applying)
+	{
+		node->visible++;
+		invariants_apply(lab, node, node->visible);
+		node->commands = simlog_at(&node->log, node->visible)->commands;
+	}
+	node->applying = 0;
+	lab_trace(lab, "n%u  applied up to %llu (command %llu)", node->id,
+			  (unsigned long long) node->visible, (unsigned long long) node->commands);
+	if (lab->settings.apply_durable_delay == 0)
+		apply_durable(lab, node, node->visible);
+	else
+	{
+		report_applied(lab, node);
+		sched_post(&lab->sched, (SimEvent) {
+			.at = lab->now + rng_below(&lab->rng_host, lab->settings.apply_durable_delay + 1),
+			.type = SIM_APPLY_DURABLE,
+			.node = node->id,
+			.boot = node->boot,
+			.value = node->visible
+		});
+	}
+	start_apply(lab, node);
+}
+
+/* -------------------------------------------------------------- actions */
+
+/* Entry i of a write: from the event, or the no-op that the host makes. */
+static RaftEntry
+written_entry(Lab *lab, const RaftEvent *event, const RaftWrite *write, uint32_t i)
+{
+	RaftEntry	entry = {0};
+
+	if (write->source == RAFT_WRITE_NOOP)
+	{
+		entry.kind = RAFT_ENTRY_NOOP;
+		entry.term = write->term;
+		entry.clock = EPOCH + lab->now;
+	}
+	else if (event->type == RAFT_EVENT_PROPOSE)
+	{
+		lab_check(lab, write->skip + i < event->u.propose.n_entries,
+				  "a write takes more entries than were proposed");
+		entry = event->u.propose.entries[write->skip + i];
+		entry.term = write->term;
+	}
+	else
+	{
+		lab_check(lab, event->type == RAFT_EVENT_RECEIVE &&
+				  write->skip + i < event->u.message->n_entries,
+				  "a write takes more entries than were received");
+		entry = event->u.message->entries[write->skip + i];
+	}
+	return entry;
+}
+
+static void
+execute_write(Lab *lab, Node *node, const RaftEvent *event, const RaftWrite *write)
+{
+	DiskOp		op = {0};
+
+	lab_trace(lab, "n%u  write op %llu: term %llu vote %u%s%s", node->id,
+			  (unsigned long long) write->op, (unsigned long long) write->term, write->vote,
+			  write->truncate_from ? ", truncates" : "", write->n_entries ? ", appends" : "");
+	invariants_write(lab, node, write);
+	node->written = write->op;
+	if (write->truncate_from != 0)
+		simlog_truncate(&node->log, write->truncate_from);
+	op.op = write->op;
+	op.term = write->term;
+	op.vote = write->vote;
+	op.truncate_from = write->truncate_from;
+	op.first = write->first;
+	op.n_entries = write->n_entries;
+	op.entries = run_alloc(write->n_entries * sizeof(LogEntry));
+	for (uint32_t i = 0; i < write->n_entries; i++)
+	{
+		RaftEntry	entry = written_entry(lab, event, write, i);
+
+		if (entry.kind == RAFT_ENTRY_CONFIG && event->type == RAFT_EVENT_PROPOSE)
+			invariants_proposal_config(lab, node, write->first + i, &entry);
+		op.entries[i] = simlog_make_entry(&node->log, write->first + i, &entry);
+		simlog_append(&node->log, &op.entries[i]);
+		history_append(lab, node, write->first + i, &op.entries[i]);
+	}
+	disk_start_write(lab, node, &op);
+}
+
+static void
+execute(Lab *lab, Node *node, const RaftEvent *event, const RaftAction *action)
+{
+	switch (action->type)
+	{
+		case RAFT_ACTION_WRITE:
+			execute_write(lab, node, event, &action->u.write);
+			break;
+		case RAFT_ACTION_SEND:
+			invariants_send(lab, node, &action->u.send.message, action->u.send.after);
+			network_send(lab, node, &action->u.send.message);
+			break;
+		case RAFT_ACTION_COMMIT:
+			lab_trace(lab, "n%u  commit %llu, ready %llu", node->id,
+					  (unsigned long long) action->u.commit.commit,
+					  (unsigned long long) action->u.commit.ready);
+			invariants_commit(lab, node, action->u.commit.commit, action->u.commit.ready);
+			node->ready = action->u.commit.ready;
+			start_apply(lab, node);
+			break;
+		case RAFT_ACTION_PLACED:
+			node->result = (ProposeResult) {
+				.placed = true, .first = action->u.placed.first, .term = action->u.placed.term
+			};
+			break;
+		case RAFT_ACTION_REFUSED:
+			node->result = (ProposeResult) {.leader = action->u.refused.leader};
+			break;
+		case RAFT_ACTION_ROLE:
+			lab_trace(lab, "n%u  %s -> %s, term %llu, leader %u", node->id,
+					  raft_role_name(action->u.role.from), raft_role_name(action->u.role.to),
+					  (unsigned long long) action->u.role.term, action->u.role.leader);
+			break;
+		case RAFT_ACTION_CONFIG:
+			lab_trace(lab, "n%u  configuration of index %llu is active", node->id,
+					  (unsigned long long) action->u.config->index);
+			break;
+	}
+}
+
+/* Makes sure that a tick is posted for the core's deadline. */
+static void
+arm_tick(Lab *lab, Node *node)
+{
+	RaftTime	at = node->deadline < lab->now ? lab->now : node->deadline;
+
+	if (node->deadline == UINT64_MAX)
+		return;
+	if (node->tick_at != 0 && node->tick_at <= at)
+		return;
+	node->tick_at = at;
+	sched_post(&lab->sched, (SimEvent) {
+		.at = at + rng_below(&lab->rng_host, lab->settings.tick_lateness + 1),
+		.type = SIM_TICK,
+		.node = node->id,
+		.boot = node->boot,
+		.value = at
+	});
+}
+
+void
+node_step(Lab *lab, Node *node, const RaftEvent *event)
+{
+	const RaftActions *actions;
+
+	node->before = node->status;
+	actions = raft_step(node->core, event);
+	raft_core_status(node->core, &node->status);
+	for (uint32_t i = 0; i < actions->n; i++)
+		execute(lab, node, event, &actions->item[i]);
+	node->deadline = actions->deadline;
+	invariants_after_step(lab, node);
+	arm_tick(lab, node);
+}
+
+/* ----------------------------------------------------- start, crash, use */
+
+/* Starts the core from what is on the disk. */
+void
+node_start(Lab *lab, Node *node)
+{
+	RaftInit	init = {0};
+	RaftBoot	boot;
+	RaftEvent	event = {.type = RAFT_EVENT_BOOT, .now = lab->now};
+
+	node->boot++;
+	node->up = true;
+	node->written = 0;
+	node->synced = 0;
+	node->tick_at = 0;
+	node->applying = 0;
+	disk_recover(lab, node, &boot);
+	node->ready = boot.applied;
+	node->visible = boot.applied;
+	node->commands = simlog_at(&node->log, boot.applied)->commands;
+
+	init.self = node->id;
+	init.boot = node->boot;
+	init.seed = rng_next(&lab->rng_host);
+	init.settings = lab->settings.core;
+	init.batch_end = batch_end;
+	init.batch_end_arg = node;
+	if (node->memory == NULL)
+		node->memory = malloc(raft_core_size());
+	if (node->memory == NULL)
+		abort();
+	node->core = raft_core_init(node->memory, &init);
+	memset(&node->status, 0, sizeof(node->status));
+	lab_trace(lab, "n%u  starts: boot %llu, term %llu, vote %u, log %llu..%llu, applied %llu",
+			  node->id, (unsigned long long) node->boot, (unsigned long long) boot.term, boot.vote,
+			  (unsigned long long) boot.first, (unsigned long long) boot.last,
+			  (unsigned long long) boot.applied);
+	event.u.boot = &boot;
+	node_step(lab, node, &event);
+	invariants_recovered(lab, node, &boot);
+}
+
+/* Drops everything in memory; the disk keeps what it keeps. */
+void
+node_crash(Lab *lab, Node *node)
+{
+	if (!node->up)
+		return;
+	node->up = false;
+	disk_crash(lab, node);
+	node->core = NULL;
+	node->visible = node->disk.applied;
+	node->commands = simlog_at(&node->disk.log, node->disk.applied)->commands;
+}
+
+/* Tells a running core of changed intervals and sizes. */
+void
+node_settings(Lab *lab, Node *node)
+{
+	RaftEvent	event = {.type = RAFT_EVENT_SETTINGS, .now = lab->now};
+
+	event.u.settings = &lab->settings.core;
+	node_step(lab, node, &event);
+}
+
+ProposeResult
+node_propose(Lab *lab, Node *node, const RaftEntry *entries, uint32_t n)
+{
+	RaftEvent	event = {.type = RAFT_EVENT_PROPOSE, .now = lab->now};
+
+	event.u.propose.entries = entries;
+	event.u.propose.n_entries = n;
+	node->result = (ProposeResult) {0};
+	node_step(lab, node, &event);
+	return node->result;
+}
+
+static void
+node_tick(Lab *lab, Node *node, const SimEvent *event)
+{
+	RaftEvent	step = {.type = RAFT_EVENT_TICK, .now = lab->now};
+
+	if (event->value != node->tick_at)
+		return;					/* an earlier one was posted since */
+	node->tick_at = 0;
+	if (node->deadline > lab->now)
+		arm_tick(lab, node);
+	else
+		node_step(lab, node, &step);
+}
+
+/* Dispatches an event of the queue. */
+void
+node_handle(Lab *lab, const SimEvent *event)
+{
+	Node	   *node = &lab->nodes[event->node];
+
+	if (event->type == SIM_MESSAGE)
+	{
+		network_deliver(lab, event);
+		return;
+	}
+	if (event->type == SIM_UNREACHABLE)
+	{
+		network_unreachable(lab, event);
+		return;
+	}
+	if (!node->up || node->boot != event->boot)
+		return;
+	switch (event->type)
+	{
+		case SIM_TICK:
+			node_tick(lab, node, event);
+			break;
+		case SIM_DISK_SYNC:
+			disk_sync_done(lab, node);
+			break;
+		case SIM_DISK_DURABLE:
+			{
+				RaftEvent	step = {.type = RAFT_EVENT_WRITE_DURABLE, .now = lab->now};
+
+				step.u.op = event->value;
+				node->synced = event->value;
+				node_step(lab, node, &step);
+				break;
+			}
+		case SIM_APPLY:
+			apply(lab, node);
+			break;
+		case SIM_APPLY_DURABLE:
+			apply_durable(lab, node, event->value);
+			break;
+		case SIM_MESSAGE:
+		case SIM_UNREACHABLE:
+			break;
+	}
+}

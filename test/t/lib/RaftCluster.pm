@@ -362,11 +362,22 @@ sub on_leader
 sub kill9
 {
 	my ($self, @names) = @_;
-	my @children = map { children_of($self->node($_)->{_pid}) } @names;
+	my %postmaster = map { $_ => $self->node($_)->{_pid} } @names;
+	my @processes = (values %postmaster, map { children_of($_) } values %postmaster);
 
 	$self->node($_)->kill9 foreach @names;
-	return $self->wait_until("the processes of @names to end",
-		sub { !grep { alive($_) } @children });
+	my $ended = $self->wait_until("the processes of @names to end",
+		sub { !grep { alive($_) } @processes });
+
+	# Where nobody reaps orphans, the zombie would keep its lock file valid for ever.
+	foreach my $name (@names)
+	{
+		my $deadline = time + 2;
+		sleep 0.01 while -e "/proc/$postmaster{$name}" && time < $deadline;
+		unlink $self->node($name)->data_dir . '/postmaster.pid'
+		  if $ended && -e "/proc/$postmaster{$name}";
+	}
+	return $ended;
 }
 
 sub start_again

@@ -256,8 +256,9 @@ sub write_end
 sub drop
 {
 	my ($end, $ends) = @_;
+	my @both = ($end, $end->{partner} // ());
 
-	foreach my $one ($end, $end->{partner} // ())
+	foreach my $one (@both)
 	{
 		my $number = fileno($one->{socket}) // next;
 		delete $ends->{$number};

@@ -105,4 +105,12 @@ typedef bool TU_UpdateIndexes;
 #define RAFT_ANALYZE_BLOCK_ARGS		BlockNumber block, BufferAccessStrategy strategy
 #endif
 
+/* One check of ownership for all kinds of objects since 16. */
+#if PG_VERSION_NUM >= 160000
+#define raft_function_ownercheck(oid, role) \
+	object_ownercheck(ProcedureRelationId, oid, role)
+#else
+#define raft_function_ownercheck(oid, role)	pg_proc_ownercheck(oid, role)
+#endif
+
 #endif							/* RAFT_COMPAT_H */

@@ -386,6 +386,7 @@ raft_core_status(const RaftCore *core, RaftStatus *status)
 	status->commit = core->commit;
 	status->applied = core->applied;
 	status->floor = core->floor;
+	status->n_runs = core->trail.n_runs;
 	status->written = core->written;
 	status->synced = core->synced;
 	status->leader_contact = core->leader_contact;

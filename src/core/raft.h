@@ -354,6 +354,7 @@ typedef struct RaftStatus
 	RaftIndex	commit;
 	RaftIndex	applied;		/* durably applied */
 	RaftIndex	floor;			/* every member has entries up to here: may be compacted */
+	uint32_t	n_runs;			/* term runs from first to last, <= RAFT_MAX_RUNS */
 	RaftOp		written;		/* last op handed out */
 	RaftOp		synced;			/* last op reported durable */
 	bool		has_quorum;		/* leader: heard from a quorum; follower: hears a leader */

@@ -1,0 +1,369 @@
+/*-------------------------------------------------------------------------
+ *
+ * actions.c
+ *	  Steps the core and executes its actions: the only place where a decision
+ *	  of the algorithm meets the log, the network and the waiting backends.
+ *
+ * Actions are executed in their order.  Messages that depend on a write are
+ * given out by the core only after raft_node_settle() has reported the write
+ * durable, so that nothing here has to wait for anything.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+#include <sys/time.h>
+
+#include "node/node.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* --- writes --- */
+
+uint64
+raft_node_next_clock(RaftNode *node)
+{
+	struct timeval tv;
+	uint64		wall;
+
+	gettimeofday(&tv, NULL);
+	wall = (uint64) tv.tv_sec * 1000000 + (uint64) tv.tv_usec;
+	node->clock = Max(node->clock, wall);
+	return node->clock;
+}
+
+static void
+append_record(StringInfo out, RaftIndex index, const RaftEntry *entry)
+{
+	uint8		header[RAFT_RECORD_HEADER];
+
+	raft_record_header(header, index, entry);
+	appendBinaryStringInfo(out, (const char *) header, sizeof(header));
+	if (entry->size > 0)
+		appendBinaryStringInfo(out, (const char *) entry->data, entry->size);
+}
+
+/* Proposals and the no-op become records here: now their index and term are known. */
+static void
+encode_own_records(RaftNode *node, const RaftWrite *write, const RaftEntry *entries)
+{
+	resetStringInfo(&node->records);
+	for (uint32 i = 0; i < write->n_entries; i++)
+	{
+		RaftEntry	entry = {.kind = RAFT_ENTRY_NOOP};
+
+		if (entries != NULL)
+			entry = entries[write->skip + i];
+		else
+			entry.clock = raft_node_next_clock(node);
+		entry.term = write->term;
+		append_record(&node->records, write->first + i, &entry);
+	}
+}
+
+/* Received entries are records already: finds those to be stored within the frame. */
+static const char *
+find_received_records(RaftNode *node, const RaftWrite *write, Size *size)
+{
+	const uint8 *first = node->frame + RAFT_FRAME_HEADER;
+	const uint8 *end;
+
+	for (uint32 i = 0; i < write->skip; i++)
+		first += RAFT_RECORD_HEADER + node->received[i].size;
+	end = first;
+	for (uint32 i = write->skip; i < write->skip + write->n_entries; i++)
+		end += RAFT_RECORD_HEADER + node->received[i].size;
+
+	*size = end - first;
+	return (const char *) first;
+}
+
+/* What this node has to know about received entries later on. */
+static void
+note_received(RaftNode *node, const RaftWrite *write)
+{
+	for (uint32 i = 0; i < write->n_entries; i++)
+	{
+		const RaftEntry *entry = &node->received[write->skip + i];
+
+		node->clock = Max(node->clock, entry->clock);
+		if (entry->kind == RAFT_ENTRY_CONFIG)
+			raft_node_keep_config(node, write->first + i, entry->data, entry->size);
+	}
+}
+
+static void
+execute_write(RaftNode *node, const RaftEvent *event, const RaftWrite *write)
+{
+	const char *records = NULL;
+	Size		size = 0;
+
+	if (write->source == RAFT_WRITE_EVENT && event->type == RAFT_EVENT_RECEIVE)
+	{
+		records = find_received_records(node, write, &size);
+		note_received(node, write);
+	}
+	else if (write->source != RAFT_WRITE_NOTHING)
+	{
+		encode_own_records(node, write, write->source == RAFT_WRITE_EVENT ?
+						   event->u.propose.entries : NULL);
+		records = node->records.data;
+		size = node->records.len;
+	}
+
+	if (write->truncate_from != 0 && write->truncate_from <= node->range_last)
+		node->range_first = node->range_last = 0;
+
+	raft_log_write(node->writer, write, records, size, node->commit);
+	node->written = write->op;
+	node->status.entries_appended += write->n_entries;
+}
+
+/* --- messages --- */
+
+/* Reads entries for sending; several peers often get the same. */
+static bool
+read_range(RaftNode *node, RaftIndex first, RaftIndex last)
+{
+	if (node->range_first == first && node->range_last == last)
+		return true;
+
+	node->range_first = node->range_last = 0;
+	resetStringInfo(&node->range);
+	if (raft_log_read(node->reader, first, last, MaxAllocSize, &node->range) != last)
+		return false;
+	node->range_first = first;
+	node->range_last = last;
+	return true;
+}
+
+static void
+execute_send(RaftNode *node, const RaftMessage *message)
+{
+	uint8		header[RAFT_FRAME_HEADER];
+	const char *records = NULL;
+	Size		size = 0;
+
+	if (message->n_entries > 0)
+	{
+		/* not at hand: lost like a message on the network, the core asks again */
+		if (!read_range(node, message->log_index + 1, message->log_index + message->n_entries))
+			return;
+		records = node->range.data;
+		size = node->range.len;
+	}
+	raft_frame_header(header, node->group->group_id, message, (uint32) size);
+	(void) raft_peer_send(node->peers, message->to, header, sizeof(header), records, size);
+}
+
+/* --- proposals --- */
+
+static void
+execute_placed(RaftNode *node, const RaftEvent *event, const RaftAction *action)
+{
+	for (uint32 i = 0; i < action->u.placed.n_entries; i++)
+		raft_proposal_placed(node->group, &event->u.propose.entries[i].origin,
+							 action->u.placed.first + i, action->u.placed.term);
+}
+
+static void
+execute_refused(RaftNode *node, const RaftEvent *event, const RaftAction *action)
+{
+	RaftOutcome outcome = RAFT_OUTCOME_NOT_LEADER;
+
+	if (action->u.refused.reason == RAFT_REFUSED_RUNS_FULL)
+		outcome = RAFT_OUTCOME_LOG_FULL;
+	else if (action->u.refused.reason == RAFT_REFUSED_STOPPED)
+		outcome = RAFT_OUTCOME_STOPPED;
+
+	for (uint32 i = 0; i < event->u.propose.n_entries; i++)
+		raft_proposal_refused(node->group, &event->u.propose.entries[i].origin,
+							  outcome, action->u.refused.leader);
+	node->status.proposals_refused += event->u.propose.n_entries;
+}
+
+/* --- commit, role, configuration --- */
+
+static void
+execute_commit(RaftNode *node, const RaftAction *action)
+{
+	node->commit = action->u.commit.commit;
+	if (action->u.commit.ready > node->ready)
+	{
+		node->ready = action->u.commit.ready;
+		pg_atomic_write_u64(&node->group->ready, node->ready);
+		node->ready_grew = true;
+	}
+}
+
+static void
+execute_role(RaftNode *node, const RaftAction *action)
+{
+	RaftGroup  *group = node->group;
+	RaftRole	to = action->u.role.to;
+
+	node->role = to;
+	node->state_changed = true;
+	pg_atomic_write_u64(&group->term, action->u.role.term);
+	pg_atomic_write_u32(&group->role, to);
+	pg_atomic_write_u32(&group->leader, action->u.role.leader);
+
+	if (action->u.role.from != to)
+	{
+		node->status.role_since = GetCurrentTimestamp();
+		if (to == RAFT_CANDIDATE)
+			node->status.elections++;
+		else if (to == RAFT_LEADER)
+			node->status.leaderships++;
+	}
+
+	/* a pre-vote that fails again and again is no news */
+	if (to == RAFT_LEADER)
+		ereport(LOG,
+				(errmsg("raft_pg: node \"%s\" became leader in term %llu",
+						node->name, (unsigned long long) action->u.role.term)));
+	else if (to == RAFT_FOLLOWER && action->u.role.leader != 0)
+		ereport(LOG,
+				(errmsg("raft_pg: node \"%s\" follows node %u in term %llu",
+						node->name, action->u.role.leader,
+						(unsigned long long) action->u.role.term)));
+	else if (action->u.role.from == RAFT_LEADER)
+		ereport(LOG,
+				(errmsg("raft_pg: node \"%s\" is leader no more, in term %llu",
+						node->name, (unsigned long long) action->u.role.term)));
+}
+
+void
+raft_node_keep_config(RaftNode *node, RaftIndex index, const uint8 *data, uint32 size)
+{
+	RaftNodeConfig *place = &node->configs[0];
+
+	/* the same index (after a truncation), else the oldest */
+	for (int i = 0; i < RAFT_MAX_CONFIGS; i++)
+	{
+		if (node->configs[i].index == index)
+		{
+			place = &node->configs[i];
+			break;
+		}
+		if (node->configs[i].index < place->index)
+			place = &node->configs[i];
+	}
+
+	Assert(size <= RAFT_MAX_CONFIG_BYTES);
+	place->index = index;
+	place->size = size;
+	memcpy(place->data, data, size);
+}
+
+/* The payload of the configuration at index: kept, or still in the log. */
+static const RaftNodeConfig *
+find_config(RaftNode *node, RaftIndex wanted)
+{
+	StringInfoData record;
+	RaftIndex	index;
+	RaftEntry	entry;
+	uint32		length;
+
+	for (int i = 0; i < RAFT_MAX_CONFIGS; i++)
+	{
+		if (node->configs[i].index == wanted)
+			return &node->configs[i];
+	}
+
+	initStringInfo(&record);
+	if (raft_log_read(node->reader, wanted, wanted, MaxAllocSize, &record) != wanted ||
+		raft_record_decode((const uint8 *) record.data, record.len, record.len,
+						   &index, &entry, &length) != RAFT_DECODE_OK ||
+		entry.kind != RAFT_ENTRY_CONFIG)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("configuration at index %llu of the raft log cannot be read",
+						(unsigned long long) wanted)));
+	raft_node_keep_config(node, wanted, entry.data, entry.size);
+	pfree(record.data);
+	return find_config(node, wanted);
+}
+
+static void
+execute_config(RaftNode *node, const RaftConfig *active)
+{
+	const RaftNodeConfig *config = find_config(node, active->index);
+	RaftConfig	decoded;
+	RaftMemberInfo members[RAFT_MAX_MEMBERS];
+
+	if (raft_config_decode(config->data, config->size, &decoded, members) != RAFT_DECODE_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("configuration at index %llu of the raft log is damaged",
+						(unsigned long long) active->index)));
+	raft_peers_configure(node->peers, members, decoded.n_members);
+	raft_node_publish_config(node, config);
+}
+
+/* --- stepping --- */
+
+static void
+execute(RaftNode *node, const RaftEvent *event, const RaftAction *action)
+{
+	switch (action->type)
+	{
+		case RAFT_ACTION_WRITE:
+			execute_write(node, event, &action->u.write);
+			break;
+		case RAFT_ACTION_SEND:
+			Assert(action->u.send.after <= node->durable);
+			execute_send(node, &action->u.send.message);
+			break;
+		case RAFT_ACTION_COMMIT:
+			execute_commit(node, action);
+			break;
+		case RAFT_ACTION_PLACED:
+			execute_placed(node, event, action);
+			break;
+		case RAFT_ACTION_REFUSED:
+			execute_refused(node, event, action);
+			break;
+		case RAFT_ACTION_ROLE:
+			execute_role(node, action);
+			break;
+		case RAFT_ACTION_CONFIG:
+			execute_config(node, action->u.config);
+			break;
+	}
+}
+
+void
+raft_node_step(RaftNode *node, RaftEvent *event)
+{
+	const RaftActions *actions;
+
+	event->now = node->now;
+	actions = raft_step(node->core, event);
+	for (uint32 i = 0; i < actions->n; i++)
+		execute(node, event, &actions->item[i]);
+	node->deadline = actions->deadline;
+}
+
+/*
+ * One flush serves everything that the turn has written.  Appends leave first:
+ * the followers' disks work at the same time as ours (§10.2.1 of the
+ * dissertation), and what must not leave yet has not been given out by the core.
+ */
+void
+raft_node_settle(RaftNode *node)
+{
+	while (node->durable < node->written)
+	{
+		RaftEvent	event = {.type = RAFT_EVENT_WRITE_DURABLE};
+
+		raft_peers_flush(node->peers);
+		raft_log_flush(node->writer);
+		node->status.flushes++;
+
+		node->now = raft_now();
+		node->durable = node->written;
+		event.u.op = node->durable;
+		raft_node_step(node, &event);
+	}
+}

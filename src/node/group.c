@@ -1,0 +1,495 @@
+/*-------------------------------------------------------------------------
+ *
+ * group.c
+ *	  The table of groups in shared memory: slots, their workers' places, and
+ *	  copies of what they publish.
+ *
+ *	  FREE --raft_start()--> STARTING --node worker ready--> RUNNING
+ *	   ^                        ^  '-------worker ended---------'  |
+ *	   |                        |                                  |
+ *	   '---workers ended--- STOPPING <--raft_stop(), drop----------'
+ *
+ * FAILED replaces STARTING or RUNNING when a restart cannot help; raft_stop()
+ * or raft_start() leads out of it.  The launcher acts on the states, the others
+ * only set them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+#include <signal.h>
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "node/group.h"
+#include "node/proposals.h"
+#include "node/shared.h"
+#include "node/workers.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/builtins.h"
+
+#define GROUPS_TRANCHE		"raft_pg_groups"
+#define PROPOSALS_TRANCHE	"raft_pg_proposals"
+
+RaftShared *raft_shared = NULL;
+
+/* --- set-up --- */
+
+static Size
+groups_size(void)
+{
+	return MAXALIGN(add_size(offsetof(RaftShared, groups),
+							 mul_size(raft_max_groups, sizeof(RaftGroup))));
+}
+
+static Size
+shmem_size(void)
+{
+	Size		per_group;
+
+	per_group = add_size(CACHELINEALIGN(raft_log_shmem_size()),
+						 add_size(CACHELINEALIGN(raft_inboxes_shmem_size()),
+								  CACHELINEALIGN(raft_proposals_shmem_size())));
+	return add_size(CACHELINEALIGN(groups_size()),
+					add_size(PG_CACHE_LINE_SIZE, mul_size(raft_max_groups, per_group)));
+}
+
+void
+raft_group_shmem_request(void)
+{
+	RequestAddinShmemSpace(shmem_size());
+	RequestNamedLWLockTranche(GROUPS_TRANCHE, 1);
+	RequestNamedLWLockTranche(PROPOSALS_TRANCHE, raft_max_groups);
+}
+
+static void
+init_group(RaftGroup *group, LWLock *proposal_lock, char **memory)
+{
+	SpinLockInit(&group->mutex);
+	group->proposal_lock = proposal_lock;
+
+	pg_atomic_init_u64(&group->ready, 0);
+	pg_atomic_init_u64(&group->visible, 0);
+	pg_atomic_init_u64(&group->durable_applied, 0);
+	pg_atomic_init_u64(&group->term, 0);
+	pg_atomic_init_u32(&group->role, RAFT_FOLLOWER);
+	pg_atomic_init_u32(&group->leader, 0);
+	ConditionVariableInit(&group->state_cv);
+	ConditionVariableInit(&group->applied_cv);
+
+	group->log = (RaftLogShared *) *memory;
+	*memory += CACHELINEALIGN(raft_log_shmem_size());
+	raft_log_shmem_init(group->log);
+
+	group->inboxes = (RaftInboxes *) *memory;
+	*memory += CACHELINEALIGN(raft_inboxes_shmem_size());
+	raft_inboxes_shmem_init(group->inboxes);
+
+	group->proposals = (RaftProposals *) *memory;
+	*memory += CACHELINEALIGN(raft_proposals_shmem_size());
+	raft_proposals_shmem_init(group->proposals);
+}
+
+void
+raft_group_shmem_startup(void)
+{
+	bool		found;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+
+	raft_shared = ShmemInitStruct("raft_pg", shmem_size(), &found);
+	if (!found)
+	{
+		LWLockPadded *proposal_locks = GetNamedLWLockTranche(PROPOSALS_TRANCHE);
+		char	   *memory = (char *) raft_shared + groups_size();
+
+		MemSet(raft_shared, 0, groups_size());
+		raft_shared->lock = &GetNamedLWLockTranche(GROUPS_TRANCHE)->lock;
+		SpinLockInit(&raft_shared->launcher_mutex);
+		raft_shared->n_groups = raft_max_groups;
+
+		memory = (char *) CACHELINEALIGN(memory);
+		for (int i = 0; i < raft_max_groups; i++)
+			init_group(&raft_shared->groups[i], &proposal_locks[i].lock, &memory);
+	}
+
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/* --- slots --- */
+
+RaftGroup *
+raft_group_slot(Oid database)
+{
+	for (int i = 0; i < raft_shared->n_groups; i++)
+	{
+		RaftGroup  *group = &raft_shared->groups[i];
+
+		if (group->state != RAFT_GROUP_FREE && group->database == database)
+			return group;
+	}
+	return NULL;
+}
+
+/* A slot for a new tenant: nothing of the previous one may show. */
+static void
+reset_slot(RaftGroup *group, Oid database)
+{
+	SpinLockAcquire(&group->mutex);
+	group->log_relation = InvalidOid;
+	group->node_id = 0;
+	group->node_name[0] = '\0';
+	group->boot_count = 0;
+	memset(group->group_id, 0, sizeof(group->group_id));
+	memset(&group->status, 0, sizeof(group->status));
+	memset(&group->applier, 0, sizeof(group->applier));
+	group->config_index = 0;
+	group->config_size = 0;
+	group->error[0] = '\0';
+	group->error_hint[0] = '\0';
+	SpinLockRelease(&group->mutex);
+
+	pg_atomic_write_u64(&group->ready, 0);
+	pg_atomic_write_u64(&group->visible, 0);
+	pg_atomic_write_u64(&group->durable_applied, 0);
+	pg_atomic_write_u64(&group->term, 0);
+	pg_atomic_write_u32(&group->role, RAFT_FOLLOWER);
+	pg_atomic_write_u32(&group->leader, 0);
+
+	group->database = database;
+	group->drop_pending = false;
+	group->start_again = false;
+	group->state = RAFT_GROUP_STARTING;
+}
+
+bool
+raft_group_take(Oid database)
+{
+	RaftGroup  *group;
+	bool		taken = true;
+
+	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
+
+	group = raft_group_slot(database);
+	if (group != NULL)
+	{
+		if (group->state == RAFT_GROUP_STOPPING)
+			group->start_again = true;
+		else if (group->state == RAFT_GROUP_FAILED)
+		{
+			group->state = RAFT_GROUP_STARTING;
+			raft_group_set_error(group, NULL, NULL);
+		}
+	}
+	else
+	{
+		for (int i = 0; i < raft_shared->n_groups && group == NULL; i++)
+		{
+			if (raft_shared->groups[i].state == RAFT_GROUP_FREE)
+				group = &raft_shared->groups[i];
+		}
+		if (group != NULL)
+			reset_slot(group, database);
+		else
+			taken = false;
+	}
+
+	LWLockRelease(raft_shared->lock);
+	return taken;
+}
+
+void
+raft_group_stop(RaftGroup *group)
+{
+	Assert(LWLockHeldByMeInMode(raft_shared->lock, LW_EXCLUSIVE));
+
+	group->state = RAFT_GROUP_STOPPING;
+	group->start_again = false;
+	(void) raft_group_terminate_workers(group);
+}
+
+RaftGroup *
+raft_group_find(Oid database)
+{
+	RaftGroup  *group;
+
+	if (raft_shared == NULL)
+		return NULL;
+
+	LWLockAcquire(raft_shared->lock, LW_SHARED);
+	group = raft_group_slot(database);
+	if (group != NULL && group->state == RAFT_GROUP_STOPPING)
+		group = NULL;
+	LWLockRelease(raft_shared->lock);
+	return group;
+}
+
+RaftGroup *
+raft_group_require(void)
+{
+	RaftGroup  *group;
+
+	raft_require_preload();
+
+	group = raft_group_find(MyDatabaseId);
+	if (group == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("raft is not running in this database"),
+				 errhint("Start it with raft_start().")));
+	return group;
+}
+
+/* --- places of the workers --- */
+
+/*
+ * The worker ends, in whatever way.  Nobody may take this node for a leader or
+ * wait for its answers any longer.
+ */
+static void
+detach_worker(int code, Datum arg)
+{
+	RaftGroup  *group = &raft_shared->groups[DatumGetInt32(arg) / 2];
+	bool		is_node = (DatumGetInt32(arg) % 2 == RAFT_WORKER_NODE);
+
+	/* after an ERROR outside a transaction, locks may still be held */
+	LWLockReleaseAll();
+
+	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
+	SpinLockAcquire(&group->mutex);
+	if (is_node)
+	{
+		group->node_pid = 0;
+		group->node_latch = NULL;
+		group->status.role = RAFT_FOLLOWER;
+		group->status.leader = 0;
+		group->status.has_quorum = false;
+		group->status.n_peers = 0;
+	}
+	else
+	{
+		group->applier_pid = 0;
+		group->applier_latch = NULL;
+	}
+	SpinLockRelease(&group->mutex);
+
+	if (is_node)
+	{
+		pg_atomic_write_u32(&group->role, RAFT_FOLLOWER);
+		pg_atomic_write_u32(&group->leader, 0);
+		if (group->state == RAFT_GROUP_RUNNING)
+			group->state = RAFT_GROUP_STARTING;
+	}
+	LWLockRelease(raft_shared->lock);
+
+	if (is_node)
+	{
+		raft_proposals_abandon(group);
+		raft_inboxes_close(group->inboxes);
+	}
+	ConditionVariableBroadcast(&group->state_cv);
+	raft_launcher_wake();
+}
+
+RaftGroup *
+raft_group_attach(Oid database, RaftWorkerKind kind)
+{
+	RaftGroup  *group;
+	bool		wanted = false;
+
+	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
+	group = raft_group_slot(database);
+	if (group != NULL &&
+		(group->state == RAFT_GROUP_STARTING || group->state == RAFT_GROUP_RUNNING))
+	{
+		SpinLockAcquire(&group->mutex);
+		if (kind == RAFT_WORKER_NODE && group->node_pid == 0)
+		{
+			group->node_pid = MyProcPid;
+			group->node_latch = MyLatch;
+			wanted = true;
+		}
+		else if (kind == RAFT_WORKER_APPLIER && group->applier_pid == 0)
+		{
+			group->applier_pid = MyProcPid;
+			group->applier_latch = MyLatch;
+			wanted = true;
+		}
+		SpinLockRelease(&group->mutex);
+	}
+	LWLockRelease(raft_shared->lock);
+
+	if (!wanted)
+		return NULL;
+
+	before_shmem_exit(detach_worker,
+					  Int32GetDatum((int) (group - raft_shared->groups) * 2 + (int) kind));
+	return group;
+}
+
+bool
+raft_group_terminate_workers(RaftGroup *group)
+{
+	pid_t		node_pid;
+	pid_t		applier_pid;
+
+	SpinLockAcquire(&group->mutex);
+	node_pid = group->node_pid;
+	applier_pid = group->applier_pid;
+	SpinLockRelease(&group->mutex);
+
+	if (node_pid != 0)
+		kill(node_pid, SIGTERM);
+	if (applier_pid != 0)
+		kill(applier_pid, SIGTERM);
+	return node_pid != 0 || applier_pid != 0;
+}
+
+static void
+wake(RaftGroup *group, Latch *volatile *where)
+{
+	Latch	   *latch;
+
+	/* a latch of PGPROC stays valid memory when its owner ends meanwhile */
+	SpinLockAcquire(&group->mutex);
+	latch = *where;
+	SpinLockRelease(&group->mutex);
+
+	if (latch != NULL)
+		SetLatch(latch);
+}
+
+void
+raft_group_wake_node(RaftGroup *group)
+{
+	wake(group, &group->node_latch);
+}
+
+void
+raft_group_wake_applier(RaftGroup *group)
+{
+	wake(group, &group->applier_latch);
+}
+
+/* --- what the workers publish --- */
+
+void
+raft_group_set_error(RaftGroup *group, const char *error, const char *hint)
+{
+	char		error_copy[sizeof(group->error)];
+	char		hint_copy[sizeof(group->error_hint)];
+
+	/* cut at a character's boundary, outside the spinlock */
+	error = error ? error : "";
+	hint = hint ? hint : "";
+	strlcpy(error_copy, error, pg_mbcliplen(error, strlen(error), sizeof(error_copy) - 1) + 1);
+	strlcpy(hint_copy, hint, pg_mbcliplen(hint, strlen(hint), sizeof(hint_copy) - 1) + 1);
+
+	SpinLockAcquire(&group->mutex);
+	memcpy(group->error, error_copy, sizeof(error_copy));
+	memcpy(group->error_hint, hint_copy, sizeof(hint_copy));
+	SpinLockRelease(&group->mutex);
+}
+
+void
+raft_group_get_status(RaftGroup *group, RaftGroupStatus *status)
+{
+	SpinLockAcquire(&group->mutex);
+	memcpy(status, &group->status, sizeof(*status));
+	SpinLockRelease(&group->mutex);
+}
+
+void
+raft_group_get_applier(RaftGroup *group, RaftApplierStatus *status)
+{
+	SpinLockAcquire(&group->mutex);
+	memcpy(status, &group->applier, sizeof(*status));
+	SpinLockRelease(&group->mutex);
+}
+
+RaftGroupState
+raft_group_get_state(RaftGroup *group, char error[512], char hint[256])
+{
+	RaftGroupState state;
+
+	StaticAssertStmt(sizeof(group->error) == 512 && sizeof(group->error_hint) == 256,
+					 "callers provide buffers of these sizes");
+
+	LWLockAcquire(raft_shared->lock, LW_SHARED);
+	state = group->state;
+	SpinLockAcquire(&group->mutex);
+	if (error != NULL)
+		memcpy(error, group->error, sizeof(group->error));
+	if (hint != NULL)
+		memcpy(hint, group->error_hint, sizeof(group->error_hint));
+	SpinLockRelease(&group->mutex);
+	LWLockRelease(raft_shared->lock);
+	return state;
+}
+
+int
+raft_group_get_members(RaftGroup *group, RaftGroupMember **members)
+{
+	uint8	   *data = palloc(RAFT_MAX_CONFIG_BYTES);
+	uint32		size;
+	RaftConfig	config;
+	RaftMemberInfo info[RAFT_MAX_MEMBERS];
+
+	SpinLockAcquire(&group->mutex);
+	size = group->config_size;
+	memcpy(data, group->config_data, size);
+	SpinLockRelease(&group->mutex);
+
+	*members = NULL;
+	if (size == 0)				/* not yet known: the group is starting */
+		return 0;
+	if (raft_config_decode(data, size, &config, info) != RAFT_DECODE_OK)
+		elog(ERROR, "published raft configuration is damaged");
+
+	*members = palloc(config.n_members * sizeof(RaftGroupMember));
+	for (uint32 i = 0; i < config.n_members; i++)
+	{
+		RaftGroupMember *member = &(*members)[i];
+
+		member->id = info[i].id;
+		member->flags = info[i].flags;
+		member->name = pnstrdup(info[i].name, info[i].name_size);
+		member->conninfo = pnstrdup(info[i].conninfo, info[i].conninfo_size);
+	}
+	pfree(data);
+	return (int) config.n_members;
+}
+
+char *
+raft_group_member_name(RaftGroup *group, RaftNodeId id)
+{
+	RaftGroupMember *members;
+	int			n_members = raft_group_get_members(group, &members);
+
+	for (int i = 0; i < n_members; i++)
+	{
+		if (members[i].id == id)
+			return members[i].name;
+	}
+	return NULL;
+}
+
+const char *
+raft_group_state_name(RaftGroupState state)
+{
+	switch (state)
+	{
+		case RAFT_GROUP_FREE:
+			return "stopped";
+		case RAFT_GROUP_STARTING:
+			return "starting";
+		case RAFT_GROUP_RUNNING:
+			return "running";
+		case RAFT_GROUP_STOPPING:
+			return "stopping";
+		case RAFT_GROUP_FAILED:
+			return "failed";
+	}
+	return "?";
+}

@@ -1,0 +1,357 @@
+/*-------------------------------------------------------------------------
+ *
+ * launcher.c
+ *	  The launcher: keeps each group's two workers in the state that the group
+ *	  is to be in.
+ *
+ * One per server, connected to no database.  After the start of the server it
+ * takes a slot for each database that carries the mark; from then on it sleeps
+ * until a slot changes or a worker ends.  Workers are never restarted by the
+ * postmaster: a worker that ended because its group was stopped must stay away,
+ * and one that fails again and again is to come back more and more slowly.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "node/group.h"
+#include "node/shared.h"
+#include "node/workers.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/procsignal.h"
+#include "storage/sinval.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define LIBRARY_NAME		"raft_pg"
+
+/* Pauses before a worker that ended is started again. */
+#define FIRST_PAUSE_MS		1000
+#define LONGEST_PAUSE_MS	60000
+
+/* A worker that lived this long did not fail at its start: begin anew. */
+#define GOOD_LIFE_MS		60000
+
+#define LAUNCHER_RESTART_SECONDS	2
+
+/* The launcher's view of one worker's place. */
+typedef struct Seat
+{
+	BackgroundWorkerHandle *handle; /* NULL when this launcher started none */
+	TimestampTz started;
+	TimestampTz not_before;		/* end of the pause */
+	int			pause_ms;		/* the last pause; 0 = there was none */
+} Seat;
+
+typedef struct GroupSeats
+{
+	Seat		seats[2];		/* by RaftWorkerKind */
+} GroupSeats;
+
+static GroupSeats *all_seats;
+
+/* When the launcher has to look again without being woken; 0 = never. */
+static TimestampTz next_look;
+
+static const char *const worker_type[] = {"raft_pg node", "raft_pg applier"};
+static const char *const worker_function[] = {"raft_node_main", "raft_applier_main"};
+
+void
+raft_launcher_register(void)
+{
+	BackgroundWorker worker = {0};
+
+	strlcpy(worker.bgw_name, "raft_pg launcher", sizeof(worker.bgw_name));
+	strlcpy(worker.bgw_type, "raft_pg launcher", sizeof(worker.bgw_type));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = LAUNCHER_RESTART_SECONDS;
+	strlcpy(worker.bgw_library_name, LIBRARY_NAME, sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "raft_launcher_main", sizeof(worker.bgw_function_name));
+	RegisterBackgroundWorker(&worker);
+}
+
+void
+raft_launcher_wake(void)
+{
+	Latch	   *latch;
+
+	SpinLockAcquire(&raft_shared->launcher_mutex);
+	latch = raft_shared->launcher_latch;
+	SpinLockRelease(&raft_shared->launcher_mutex);
+
+	if (latch != NULL)
+		SetLatch(latch);
+}
+
+static void
+launcher_exit(int code, Datum arg)
+{
+	SpinLockAcquire(&raft_shared->launcher_mutex);
+	raft_shared->launcher_latch = NULL;
+	SpinLockRelease(&raft_shared->launcher_mutex);
+}
+
+static void
+look_again_at(TimestampTz when)
+{
+	if (next_look == 0 || when < next_look)
+		next_look = when;
+}
+
+static pid_t
+worker_pid(RaftGroup *group, RaftWorkerKind kind)
+{
+	pid_t		pid;
+
+	SpinLockAcquire(&group->mutex);
+	pid = (kind == RAFT_WORKER_NODE) ? group->node_pid : group->applier_pid;
+	SpinLockRelease(&group->mutex);
+	return pid;
+}
+
+/*
+ * Is there a worker, or one about to come?  A worker without a handle was
+ * started by an earlier launcher; its place in the group tells of it.
+ */
+static bool
+seat_taken(Seat *seat, RaftGroup *group, RaftWorkerKind kind, TimestampTz now)
+{
+	pid_t		pid;
+
+	if (seat->handle == NULL)
+		return worker_pid(group, kind) != 0;
+
+	if (GetBackgroundWorkerPid(seat->handle, &pid) != BGWH_STOPPED)
+		return true;
+
+	/* it has ended since the last look */
+	pfree(seat->handle);
+	seat->handle = NULL;
+	if (TimestampDifferenceExceeds(seat->started, now, GOOD_LIFE_MS))
+		seat->pause_ms = 0;
+	seat->pause_ms = (seat->pause_ms == 0) ? FIRST_PAUSE_MS
+		: Min(seat->pause_ms * 2, LONGEST_PAUSE_MS);
+	seat->not_before = TimestampTzPlusMilliseconds(now, seat->pause_ms);
+	return false;
+}
+
+/* Name of a database, palloc'd in the current context; NULL when it is gone. */
+static char *
+database_name(Oid database)
+{
+	MemoryContext context = CurrentMemoryContext;
+	char	   *name;
+
+	StartTransactionCommand();
+	name = get_database_name(database);
+	if (name != NULL)
+		name = MemoryContextStrdup(context, name);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	return name;
+}
+
+/* False when the database does not exist any more. */
+static bool
+start_worker(Seat *seat, RaftGroup *group, Oid database, RaftWorkerKind kind, TimestampTz now)
+{
+	BackgroundWorker worker = {0};
+	char	   *name = database_name(database);
+	MemoryContext oldcontext;
+
+	if (name == NULL)
+		return false;
+
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "%s: %s", worker_type[kind], name);
+	strlcpy(worker.bgw_type, worker_type[kind], sizeof(worker.bgw_type));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker.bgw_library_name, LIBRARY_NAME, sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, worker_function[kind], sizeof(worker.bgw_function_name));
+	worker.bgw_main_arg = ObjectIdGetDatum(database);
+	worker.bgw_notify_pid = MyProcPid;
+
+	/* the handle outlives this look */
+	oldcontext = MemoryContextSwitchTo(TopMemoryContext);
+	if (!RegisterDynamicBackgroundWorker(&worker, &seat->handle))
+	{
+		seat->handle = NULL;
+		seat->not_before = TimestampTzPlusMilliseconds(now, LONGEST_PAUSE_MS);
+		raft_group_set_error(group, "out of background worker slots",
+							 "You might need to increase \"max_worker_processes\".");
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("out of background worker slots"),
+				 errdetail("Each raft group needs two.  The next attempt is made in %d seconds.",
+						   LONGEST_PAUSE_MS / 1000),
+				 errhint("You might need to increase \"max_worker_processes\".")));
+	}
+	MemoryContextSwitchTo(oldcontext);
+
+	seat->started = now;
+	pfree(name);
+	return true;
+}
+
+/* Gives the slot back, or starts the group again when that was asked for meanwhile. */
+static void
+release_slot(RaftGroup *group)
+{
+	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
+	if (group->state == RAFT_GROUP_STOPPING && !group->drop_pending)
+	{
+		group->state = group->start_again ? RAFT_GROUP_STARTING : RAFT_GROUP_FREE;
+		group->start_again = false;
+	}
+	if (group->state == RAFT_GROUP_FREE)
+		group->database = InvalidOid;
+	LWLockRelease(raft_shared->lock);
+	ConditionVariableBroadcast(&group->state_cv);
+}
+
+static void
+stop_slot(RaftGroup *group, Oid database)
+{
+	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
+	if (group->database == database)
+		raft_group_stop(group);
+	LWLockRelease(raft_shared->lock);
+}
+
+/* Brings one group nearer to its state.  True when its slot has changed hands or state. */
+static bool
+look_at_group(RaftGroup *group, GroupSeats *seats, TimestampTz now)
+{
+	RaftGroupState state;
+	Oid			database;
+	bool		drop_pending;
+	bool		taken[2];
+
+	LWLockAcquire(raft_shared->lock, LW_SHARED);
+	state = group->state;
+	database = group->database;
+	drop_pending = group->drop_pending;
+	LWLockRelease(raft_shared->lock);
+
+	if (state == RAFT_GROUP_FREE)
+		return false;
+
+	for (int kind = 0; kind < 2; kind++)
+		taken[kind] = seat_taken(&seats->seats[kind], group, (RaftWorkerKind) kind, now);
+
+	if (state == RAFT_GROUP_STOPPING || state == RAFT_GROUP_FAILED)
+	{
+		raft_group_terminate_workers(group);
+		for (int kind = 0; kind < 2; kind++)
+			seats->seats[kind].pause_ms = seats->seats[kind].not_before = 0;
+		if (taken[RAFT_WORKER_NODE] || taken[RAFT_WORKER_APPLIER] || drop_pending)
+			return false;		/* woken again when the last of these changes */
+		if (state == RAFT_GROUP_FAILED)
+			return false;
+		release_slot(group);
+		return true;
+	}
+
+	for (int kind = 0; kind < 2; kind++)
+	{
+		Seat	   *seat = &seats->seats[kind];
+
+		/* the applier reads what the node worker has opened */
+		if (taken[kind] || (kind == RAFT_WORKER_APPLIER && state != RAFT_GROUP_RUNNING))
+			continue;
+		if (seat->not_before <= now &&
+			!start_worker(seat, group, database, (RaftWorkerKind) kind, now))
+		{
+			stop_slot(group, database);
+			return true;
+		}
+		if (seat->not_before > now)
+			look_again_at(seat->not_before);
+	}
+	return false;
+}
+
+static void
+scan_marks(void)
+{
+	StartTransactionCommand();
+	raft_autostart_scan();
+	CommitTransactionCommand();
+}
+
+/* Looks at all groups until there is nothing to do right now. */
+static void
+look_at_groups(void)
+{
+	bool		changed;
+
+	do
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		changed = false;
+		next_look = 0;
+		for (int i = 0; i < raft_shared->n_groups; i++)
+			changed |= look_at_group(&raft_shared->groups[i], &all_seats[i], now);
+
+		/* a place that has become free may be waited for */
+		if (changed)
+			scan_marks();
+	} while (changed);
+}
+
+void
+raft_launcher_main(Datum arg)
+{
+	static uint32 wait_event = 0;
+
+	before_shmem_exit(launcher_exit, (Datum) 0);
+	SpinLockAcquire(&raft_shared->launcher_mutex);
+	raft_shared->launcher_latch = MyLatch;
+	SpinLockRelease(&raft_shared->launcher_mutex);
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(InvalidOid, InvalidOid, 0);
+
+	all_seats = MemoryContextAllocZero(TopMemoryContext,
+									   raft_shared->n_groups * sizeof(GroupSeats));
+	wait_event = raft_wait_event_new("RaftLauncherMain");
+	scan_marks();
+
+	for (;;)
+	{
+		long		timeout = -1;
+
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		ProcessCatchupInterrupt();
+
+		look_at_groups();
+		pgstat_report_stat(false);
+
+		if (next_look != 0)
+			timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_look) + 1;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout >= 0 ? WL_TIMEOUT : 0),
+						 timeout, wait_event);
+		ResetLatch(MyLatch);
+	}
+}

@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ *
+ * node.h
+ *	  The node worker's own state; private to the process that runs it.
+ *
+ * worker.c		start, and the main loop
+ * actions.c	steps the core and executes what it asks for
+ * space.c		room in the log: who may use it, and how it is won back
+ * publish.c	what others see of this node
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_NODE_H
+#define RAFT_NODE_H
+
+#include "node/group.h"
+#include "node/proposals.h"
+
+/* Bounds of one turn of the main loop: the next turn takes the rest. */
+#define RAFT_TURN_FRAMES	512
+#define RAFT_TURN_BYTES		(1024 * 1024)
+#define RAFT_TURN_PROPOSALS 1024
+
+/* A configuration's payload, with names and conninfos: the core keeps ids only. */
+typedef struct RaftNodeConfig
+{
+	RaftIndex	index;			/* 0 = none */
+	uint32		size;
+	uint8		data[RAFT_MAX_CONFIG_BYTES];
+} RaftNodeConfig;
+
+typedef struct RaftNode
+{
+	RaftGroup  *group;
+	RaftNodeId	id;
+	char		name[RAFT_MAX_NODE_NAME + 1];
+
+	RaftCore   *core;
+	RaftLogWriter *writer;
+	RaftLogReader *reader;
+	RaftPeers  *peers;
+	MemoryContext turn_context; /* emptied at each turn */
+
+	RaftTime	now;			/* of this turn; taken again after a flush */
+	RaftTime	deadline;		/* when the core wants its next tick */
+	RaftOp		written;		/* last op handed to the log */
+	RaftOp		durable;		/* last op reported durable; <= written */
+	RaftIndex	commit;
+	RaftIndex	ready;
+	RaftIndex	visible;		/* the applier's progress, as the core knows it */
+	RaftIndex	durable_applied;
+	RaftRole	role;
+	uint64		clock;			/* of the newest entry: clocks never go back */
+
+	/* set within a turn, acted on at its end */
+	bool		ready_grew;
+	bool		state_changed;	/* role, term or known leader */
+	bool		frames_left;	/* the turn's bound was reached */
+
+	/* connections that broke while the loop was waiting */
+	RaftNodeId	unreachable[RAFT_MAX_MEMBERS];
+	int			n_unreachable;
+	uint64		arrivals;		/* raft_inboxes_arrivals() seen */
+
+	/* compaction: nothing to do while the log begins at goal_for */
+	RaftIndex	goal_for;
+	RaftIndex	goal;			/* drop once everything up to here may go */
+
+	/* reused buffers */
+	StringInfoData records;		/* on their way into the log */
+	StringInfoData range;		/* read from the log for sending */
+	RaftIndex	range_first;	/* what "range" holds; 0 = nothing */
+	RaftIndex	range_last;
+	RaftTaken  *taken;			/* RAFT_TURN_PROPOSALS of them */
+	RaftEntry  *proposed;		/* the same as entries */
+	RaftEntry  *received;		/* RAFT_MAX_FRAME_ENTRIES: of the frame at hand */
+	const uint8 *frame;			/* the frame at hand; NULL outside its step */
+
+	RaftNodeConfig configs[RAFT_MAX_CONFIGS];	/* newest ones, in no order */
+
+	RaftStatus	published;		/* the core's state at the end of the last turn */
+	RaftGroupStatus status;		/* counters are kept here; copied out by publish.c */
+	TimestampTz links_published;
+} RaftNode;
+
+/* --- actions.c --- */
+
+/* Steps the core at node->now and executes its actions. */
+extern void raft_node_step(RaftNode *node, RaftEvent *event);
+
+/* Makes what was written durable and tells the core, until nothing is left to flush. */
+extern void raft_node_settle(RaftNode *node);
+
+/* A new entry's clock: the wall clock, but never less than an earlier entry's. */
+extern uint64 raft_node_next_clock(RaftNode *node);
+
+/* Keeps the payload of a configuration that stands, or will stand, at index. */
+extern void raft_node_keep_config(RaftNode *node, RaftIndex index,
+								  const uint8 *data, uint32 size);
+
+/* --- space.c --- */
+
+/* Bytes of records that proposals may use. */
+extern Size raft_node_proposal_room(RaftNode *node);
+
+/* Cuts the entries of a received append to what this node's log can take. */
+extern void raft_node_trim_append(RaftNode *node, RaftMessage *message);
+
+/* Drops old entries when the log fills up, and as far as nobody needs them. */
+extern void raft_node_compact(RaftNode *node);
+
+/* --- publish.c --- */
+
+extern void raft_node_publish(RaftNode *node);
+
+/* Makes a configuration visible to other processes. */
+extern void raft_node_publish_config(RaftNode *node, const RaftNodeConfig *config);
+
+#endif							/* RAFT_NODE_H */

@@ -1,0 +1,722 @@
+/*-------------------------------------------------------------------------
+ *
+ * proposals.c
+ *	  From a backend to the node worker and back: a byte queue for the
+ *	  commands, a slot per backend for the answer.
+ *
+ *	  backend								worker
+ *	  FREE -> QUEUED --------- take ------> TAKEN
+ *	    ^       |								|-- refused ---------> SETTLED
+ *	    |   withdraw							'-- placed -> PLACED
+ *	    |       v								                |-- applied (applier) --> SETTLED
+ *	    '----- FREE								                '-- superseded ---------> SETTLED
+ *
+ * Every proposal has a serial that is never used again, also not by a later
+ * incarnation of the server: an answer that comes too late finds another
+ * serial in the slot and is dropped.  A backend may therefore leave at any
+ * moment, by an error or by its end, without telling anybody.
+ *
+ * The queue has many writers (under proposal_lock) and one reader, which needs
+ * no lock: head and tail are counts of bytes that only grow.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+#include "miscadmin.h"
+#include "node/group.h"
+#include "node/proposals.h"
+#include "node/shared.h"
+#include "utils/timestamp.h"
+
+/* Boot count above, counter below: a year at 30,000 proposals a second. */
+#define SERIAL_COUNTER_BITS 40
+
+#define MIN_QUEUE_BYTES		(1024 * 1024)
+
+typedef enum SlotPhase
+{
+	SLOT_FREE,
+	SLOT_QUEUED,				/* may still be withdrawn */
+	SLOT_TAKEN,					/* the node worker has it: on its way into the log */
+	SLOT_PLACED,				/* index and term are known */
+	SLOT_SETTLED				/* outcome is known; the backend has not read it yet */
+} SlotPhase;
+
+typedef struct ProposalSlot
+{
+	slock_t		mutex;
+	SlotPhase	phase;
+	RaftWaitMode mode;
+	uint64		serial;
+	Latch	   *latch;			/* of the waiting backend */
+	RaftProposalResult result;
+} ProposalSlot;
+
+/* One command in the queue, followed by its data; the next begins MAXALIGNed. */
+typedef struct QueueItem
+{
+	uint32		total;			/* bytes up to the next item */
+	uint32		size;			/* bytes of data */
+	uint32		slot;			/* NO_SLOT: filler up to the end of the ring */
+	uint32		kind;
+	uint64		serial;
+} QueueItem;
+
+#define NO_SLOT				PG_UINT32_MAX
+#define ITEM_HEADER			MAXALIGN(sizeof(QueueItem))
+
+struct RaftProposals
+{
+	pg_atomic_uint64 next_serial;
+	pg_atomic_uint64 head;		/* bytes ever queued; writers, under proposal_lock */
+	pg_atomic_uint64 tail;		/* bytes ever freed; node worker */
+	uint64		taken;			/* node worker: read up to here, tail <= taken <= head */
+	bool		open;			/* under proposal_lock: there is a node worker */
+	ConditionVariable room_cv;
+	uint32		n_slots;
+	Size		queue_bytes;
+	ProposalSlot *slots;
+	char	   *queue;
+};
+
+/* --- set-up --- */
+
+static Size
+queue_bytes(void)
+{
+	/* max_command_size can be raised by a reload: count with its bound */
+	return TYPEALIGN(PG_CACHE_LINE_SIZE, Max(MIN_QUEUE_BYTES, 2 * raft_max_frame_bytes()));
+}
+
+static Size
+slots_offset(void)
+{
+	return CACHELINEALIGN(sizeof(RaftProposals));
+}
+
+static Size
+queue_offset(void)
+{
+	return CACHELINEALIGN(add_size(slots_offset(), mul_size(MaxBackends, sizeof(ProposalSlot))));
+}
+
+Size
+raft_proposals_shmem_size(void)
+{
+	return add_size(queue_offset(), queue_bytes());
+}
+
+void
+raft_proposals_shmem_init(RaftProposals *proposals)
+{
+	pg_atomic_init_u64(&proposals->next_serial, 1);
+	pg_atomic_init_u64(&proposals->head, 0);
+	pg_atomic_init_u64(&proposals->tail, 0);
+	proposals->taken = 0;
+	proposals->open = false;
+	ConditionVariableInit(&proposals->room_cv);
+	proposals->n_slots = (uint32) MaxBackends;
+	proposals->queue_bytes = queue_bytes();
+	proposals->slots = (ProposalSlot *) ((char *) proposals + slots_offset());
+	proposals->queue = (char *) proposals + queue_offset();
+
+	for (uint32 i = 0; i < proposals->n_slots; i++)
+	{
+		MemSet(&proposals->slots[i], 0, sizeof(ProposalSlot));
+		SpinLockInit(&proposals->slots[i].mutex);
+	}
+}
+
+/* --- settling a slot: node worker and applier --- */
+
+static ProposalSlot *
+slot_of(RaftGroup *group, const RaftOrigin *origin)
+{
+	/* an entry of an earlier incarnation may name a slot that is not there now */
+	if (origin->slot >= group->proposals->n_slots)
+		return NULL;
+	return &group->proposals->slots[origin->slot];
+}
+
+/*
+ * Ends the proposal in a slot, with the slot's spinlock held, and releases it.
+ * "result" gives everything but index and term, unless it has them too.
+ */
+static void
+settle_and_unlock(ProposalSlot *slot, const RaftProposalResult *result)
+{
+	Latch	   *latch = slot->latch;
+	RaftIndex	index = slot->result.index;
+	RaftTerm	term = slot->result.term;
+
+	slot->result = *result;
+	if (result->index == 0)
+	{
+		slot->result.index = index;
+		slot->result.term = term;
+	}
+	slot->phase = SLOT_SETTLED;
+	SpinLockRelease(&slot->mutex);
+
+	SetLatch(latch);
+}
+
+void
+raft_proposal_placed(RaftGroup *group, const RaftOrigin *origin, RaftIndex index, RaftTerm term)
+{
+	ProposalSlot *slot = slot_of(group, origin);
+
+	SpinLockAcquire(&slot->mutex);
+	if (slot->serial != origin->serial || slot->phase != SLOT_TAKEN)
+	{
+		SpinLockRelease(&slot->mutex);
+		return;
+	}
+
+	slot->result.index = index;
+	slot->result.term = term;
+	if (slot->mode == RAFT_WAIT_PLACED)
+	{
+		RaftProposalResult result = {.outcome = RAFT_OUTCOME_PLACED};
+
+		settle_and_unlock(slot, &result);
+		return;
+	}
+	slot->phase = SLOT_PLACED;
+	SpinLockRelease(&slot->mutex);
+}
+
+void
+raft_proposal_refused(RaftGroup *group, const RaftOrigin *origin,
+					  RaftOutcome outcome, RaftNodeId leader)
+{
+	ProposalSlot *slot = slot_of(group, origin);
+	RaftProposalResult result = {.outcome = outcome,.leader = leader};
+
+	SpinLockAcquire(&slot->mutex);
+	if (slot->serial == origin->serial && slot->phase == SLOT_TAKEN)
+		settle_and_unlock(slot, &result);
+	else
+		SpinLockRelease(&slot->mutex);
+}
+
+void
+raft_proposal_applied(RaftGroup *group, const RaftOrigin *origin, RaftIndex index,
+					  RaftTerm term, int sqlstate, const char *message)
+{
+	ProposalSlot *slot = slot_of(group, origin);
+	RaftProposalResult result;
+
+	if (slot == NULL)
+		return;
+
+	memset(&result, 0, sizeof(result));
+	result.outcome = (sqlstate == 0) ? RAFT_OUTCOME_APPLIED : RAFT_OUTCOME_FAILED;
+	result.index = index;
+	result.term = term;
+	result.sqlstate = sqlstate;
+	if (message != NULL)
+		strlcpy(result.message, message, sizeof(result.message));
+
+	SpinLockAcquire(&slot->mutex);
+	if (slot->serial == origin->serial && slot->phase == SLOT_PLACED)
+		settle_and_unlock(slot, &result);
+	else
+		SpinLockRelease(&slot->mutex);
+}
+
+void
+raft_proposals_supersede(RaftGroup *group, RaftTerm term)
+{
+	RaftProposals *proposals = group->proposals;
+	RaftProposalResult result = {.outcome = RAFT_OUTCOME_SUPERSEDED};
+
+	for (uint32 i = 0; i < proposals->n_slots; i++)
+	{
+		ProposalSlot *slot = &proposals->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->phase == SLOT_PLACED && slot->result.term < term)
+			settle_and_unlock(slot, &result);
+		else
+			SpinLockRelease(&slot->mutex);
+	}
+}
+
+/* --- the queue: node worker --- */
+
+void
+raft_proposals_open(RaftGroup *group)
+{
+	RaftProposals *proposals = group->proposals;
+	uint64		first_serial = (uint64) group->boot_count << SERIAL_COUNTER_BITS;
+
+	LWLockAcquire(group->proposal_lock, LW_EXCLUSIVE);
+	proposals->taken = pg_atomic_read_u64(&proposals->head);
+	pg_atomic_write_u64(&proposals->tail, proposals->taken);
+	if (pg_atomic_read_u64(&proposals->next_serial) < first_serial)
+		pg_atomic_write_u64(&proposals->next_serial, first_serial);
+	proposals->open = true;
+	LWLockRelease(group->proposal_lock);
+}
+
+void
+raft_proposals_abandon(RaftGroup *group)
+{
+	RaftProposals *proposals = group->proposals;
+
+	/* nobody enters the queue after this, so the sweep below misses nobody */
+	LWLockAcquire(group->proposal_lock, LW_EXCLUSIVE);
+	proposals->open = false;
+	LWLockRelease(group->proposal_lock);
+
+	for (uint32 i = 0; i < proposals->n_slots; i++)
+	{
+		ProposalSlot *slot = &proposals->slots[i];
+		RaftProposalResult result = {.outcome = RAFT_OUTCOME_UNKNOWN};
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->phase == SLOT_QUEUED)
+			result.outcome = RAFT_OUTCOME_STOPPED;
+		if (slot->phase == SLOT_QUEUED || slot->phase == SLOT_TAKEN ||
+			slot->phase == SLOT_PLACED)
+			settle_and_unlock(slot, &result);
+		else
+			SpinLockRelease(&slot->mutex);
+	}
+
+	ConditionVariableBroadcast(&proposals->room_cv);
+}
+
+int
+raft_proposals_take(RaftGroup *group, RaftTaken *taken, int max, Size max_bytes)
+{
+	RaftProposals *proposals = group->proposals;
+	uint64		head = pg_atomic_read_u64(&proposals->head);
+	Size		bytes = 0;
+	int			n = 0;
+
+	pg_read_barrier();			/* the items up to head are complete */
+
+	while (proposals->taken < head && n < max)
+	{
+		QueueItem  *item = (QueueItem *)
+			(proposals->queue + proposals->taken % proposals->queue_bytes);
+
+		if (item->slot != NO_SLOT)
+		{
+			ProposalSlot *slot = &proposals->slots[item->slot];
+			bool		wanted;
+
+			if (n > 0 && bytes + item->size > max_bytes)
+				break;
+
+			SpinLockAcquire(&slot->mutex);
+			wanted = (slot->serial == item->serial && slot->phase == SLOT_QUEUED);
+			if (wanted)
+				slot->phase = SLOT_TAKEN;
+			SpinLockRelease(&slot->mutex);
+
+			if (wanted)
+			{
+				taken[n].origin.node = group->node_id;
+				taken[n].origin.slot = item->slot;
+				taken[n].origin.serial = item->serial;
+				taken[n].kind = (uint8) item->kind;
+				taken[n].size = item->size;
+				taken[n].data = (const uint8 *) item + ITEM_HEADER;
+				bytes += item->size;
+				n++;
+			}
+		}
+		proposals->taken += item->total;
+	}
+	return n;
+}
+
+bool
+raft_proposals_queued(RaftGroup *group)
+{
+	return group->proposals->taken < pg_atomic_read_u64(&group->proposals->head);
+}
+
+void
+raft_proposals_done(RaftGroup *group)
+{
+	RaftProposals *proposals = group->proposals;
+
+	if (pg_atomic_read_u64(&proposals->tail) == proposals->taken)
+		return;
+
+	pg_memory_barrier();		/* all reads of the items are over */
+	pg_atomic_write_u64(&proposals->tail, proposals->taken);
+	ConditionVariableBroadcast(&proposals->room_cv);
+}
+
+/* --- the queue: backends --- */
+
+typedef enum EnqueueResult
+{
+	ENQUEUED,
+	ENQUEUE_NO_ROOM,
+	ENQUEUE_CLOSED				/* there is no node worker now */
+} EnqueueResult;
+
+static void
+put_item(RaftProposals *proposals, uint64 position, const QueueItem *item, const char *data)
+{
+	char	   *where = proposals->queue + position % proposals->queue_bytes;
+
+	memcpy(where, item, sizeof(*item));
+	memcpy(where + ITEM_HEADER, data, item->size);
+}
+
+/* Puts a command in one piece into the ring; the slot is marked with it. */
+static EnqueueResult
+enqueue(RaftGroup *group, ProposalSlot *slot, QueueItem *item, const char *data,
+		RaftWaitMode mode)
+{
+	RaftProposals *proposals = group->proposals;
+	EnqueueResult result = ENQUEUED;
+
+	LWLockAcquire(group->proposal_lock, LW_EXCLUSIVE);
+	if (!proposals->open)
+		result = ENQUEUE_CLOSED;
+	else
+	{
+		uint64		head = pg_atomic_read_u64(&proposals->head);
+		uint64		used = head - pg_atomic_read_u64(&proposals->tail);
+		Size		to_end = proposals->queue_bytes - head % proposals->queue_bytes;
+		Size		filler = (to_end < item->total) ? to_end : 0;
+
+		pg_memory_barrier();	/* the worker has left what lies before tail */
+
+		if (used + filler + item->total > proposals->queue_bytes)
+			result = ENQUEUE_NO_ROOM;
+		else
+		{
+			if (filler > 0)
+			{
+				/* positions are MAXALIGNed, so the start of an item always fits */
+				QueueItem  *gap = (QueueItem *)
+					(proposals->queue + head % proposals->queue_bytes);
+
+				gap->total = (uint32) filler;
+				gap->slot = NO_SLOT;
+				head += filler;
+			}
+
+			item->serial = pg_atomic_fetch_add_u64(&proposals->next_serial, 1);
+			SpinLockAcquire(&slot->mutex);
+			memset(&slot->result, 0, sizeof(slot->result));
+			slot->serial = item->serial;
+			slot->mode = mode;
+			slot->latch = MyLatch;
+			slot->phase = SLOT_QUEUED;
+			SpinLockRelease(&slot->mutex);
+
+			put_item(proposals, head, item, data);
+			pg_write_barrier();
+			pg_atomic_write_u64(&proposals->head, head + item->total);
+		}
+	}
+	LWLockRelease(group->proposal_lock);
+	return result;
+}
+
+/*
+ * Takes this backend out of its slot.  What it still waited for ends here:
+ * withdrawn when the node worker has not taken it, else its outcome is unknown.
+ */
+static void
+leave_slot(ProposalSlot *slot, uint64 serial, RaftOutcome if_withdrawn, RaftProposalResult *result)
+{
+	SpinLockAcquire(&slot->mutex);
+	if (slot->serial == serial)
+	{
+		*result = slot->result;
+		if (slot->phase == SLOT_QUEUED)
+			result->outcome = if_withdrawn;
+		else if (slot->phase == SLOT_TAKEN || slot->phase == SLOT_PLACED)
+			result->outcome = RAFT_OUTCOME_UNKNOWN;
+		slot->phase = SLOT_FREE;
+	}
+	SpinLockRelease(&slot->mutex);
+}
+
+/* --- waiting: backends --- */
+
+/* Milliseconds until the deadline (0 = none: -1); 0 when it has passed. */
+static long
+remaining_ms(TimestampTz deadline)
+{
+	if (deadline == 0)
+		return -1;
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+}
+
+/*
+ * Waits until this node leads, as far as it knows.  Otherwise false, and the
+ * result says why.
+ */
+static bool
+await_leadership(RaftGroup *group, TimestampTz deadline, RaftProposalResult *result)
+{
+	static uint32 wait_event = 0;
+	RaftNodeId	leader = pg_atomic_read_u32(&group->leader);
+	RaftOutcome outcome = RAFT_OUTCOME_PENDING;
+
+	if (wait_event == 0)
+		wait_event = raft_wait_event_new("RaftLeader");
+
+	if (leader == 0)
+		ConditionVariablePrepareToSleep(&group->state_cv);
+	while ((leader = pg_atomic_read_u32(&group->leader)) == 0)
+	{
+		RaftGroupState state = raft_group_get_state(group, NULL, NULL);
+		long		timeout = remaining_ms(deadline);
+
+		if (group->database != MyDatabaseId ||
+			(state != RAFT_GROUP_STARTING && state != RAFT_GROUP_RUNNING))
+			outcome = RAFT_OUTCOME_STOPPED;
+		else if (timeout == 0)
+			outcome = RAFT_OUTCOME_NO_LEADER;
+		if (outcome != RAFT_OUTCOME_PENDING)
+			break;
+
+		ConditionVariableTimedSleep(&group->state_cv, timeout, wait_event);
+	}
+	ConditionVariableCancelSleep();
+
+	if (leader != 0 && leader != group->node_id)
+		outcome = RAFT_OUTCOME_NOT_LEADER;
+	if (outcome == RAFT_OUTCOME_PENDING)
+		return true;
+
+	result->outcome = outcome;
+	result->leader = leader;
+	return false;
+}
+
+/* Waits until the queue may have room; false when the deadline passed. */
+static bool
+await_room(RaftGroup *group, TimestampTz deadline, Size needed)
+{
+	static uint32 wait_event = 0;
+	RaftProposals *proposals = group->proposals;
+	bool		in_time = true;
+
+	if (wait_event == 0)
+		wait_event = raft_wait_event_new("RaftProposalQueue");
+
+	ConditionVariablePrepareToSleep(&proposals->room_cv);
+	while (proposals->open && in_time &&
+		   pg_atomic_read_u64(&proposals->head) - pg_atomic_read_u64(&proposals->tail) +
+		   2 * needed > proposals->queue_bytes)
+	{
+		long		timeout = remaining_ms(deadline);
+
+		if (timeout == 0)
+			in_time = false;
+		else
+			ConditionVariableTimedSleep(&proposals->room_cv, timeout, wait_event);
+	}
+	ConditionVariableCancelSleep();
+	return in_time;
+}
+
+/* Waits until the slot is settled or the deadline has passed. */
+static void
+await_outcome(ProposalSlot *slot, TimestampTz deadline)
+{
+	static uint32 wait_event = 0;
+
+	if (wait_event == 0)
+		wait_event = raft_wait_event_new("RaftProposal");
+
+	for (;;)
+	{
+		bool		settled;
+		long		timeout;
+
+		SpinLockAcquire(&slot->mutex);
+		settled = (slot->phase == SLOT_SETTLED);
+		SpinLockRelease(&slot->mutex);
+		if (settled || (timeout = remaining_ms(deadline)) == 0)
+			return;
+
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout >= 0 ? WL_TIMEOUT : 0),
+						 timeout, wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* One attempt at a node that seems to lead. */
+static void
+propose_once(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+			 RaftWaitMode mode, TimestampTz deadline, RaftProposalResult *result)
+{
+	ProposalSlot *slot = &group->proposals->slots[raft_my_backend_slot()];
+	QueueItem	item;
+
+	memset(&item, 0, sizeof(item));
+	item.total = (uint32) (ITEM_HEADER + MAXALIGN(size));
+	item.size = (uint32) size;
+	item.slot = (uint32) raft_my_backend_slot();
+	item.kind = (uint32) kind;
+
+	for (;;)
+	{
+		EnqueueResult enqueued = enqueue(group, slot, &item, data, mode);
+
+		if (enqueued == ENQUEUED)
+			break;
+		result->outcome = RAFT_OUTCOME_NO_LEADER;
+		if (enqueued == ENQUEUE_CLOSED || !await_room(group, deadline, item.total))
+			return;
+	}
+	raft_group_wake_node(group);
+
+	PG_TRY();
+	{
+		await_outcome(slot, deadline);
+	}
+	PG_FINALLY();
+	{
+		leave_slot(slot, item.serial, RAFT_OUTCOME_NO_LEADER, result);
+	}
+	PG_END_TRY();
+}
+
+void
+raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+			 RaftWaitMode mode, long timeout_ms, RaftProposalResult *result)
+{
+	TimestampTz deadline = 0;
+
+	if (timeout_ms > 0)
+		deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+
+	for (;;)
+	{
+		memset(result, 0, sizeof(*result));
+		if (!await_leadership(group, deadline, result))
+			return;
+
+		propose_once(group, kind, data, size, mode, deadline, result);
+
+		/* not appended, and nobody to turn to: there may be a leader soon */
+		if ((result->outcome == RAFT_OUTCOME_NOT_LEADER && result->leader == 0) ||
+			result->outcome == RAFT_OUTCOME_NO_LEADER ||
+			result->outcome == RAFT_OUTCOME_STOPPED)
+		{
+			if (remaining_ms(deadline) != 0)
+				continue;
+			result->outcome = RAFT_OUTCOME_NO_LEADER;
+		}
+		return;
+	}
+}
+
+/* --- outcomes as errors --- */
+
+static void
+report_not_leader(RaftGroup *group, RaftNodeId leader)
+{
+	char	   *name = raft_group_member_name(group, leader);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+			 errmsg("this node is not the leader of its raft group"),
+			 name ? errdetail("The leader is node \"%s\".", name) :
+			 errdetail("The leader is node %u.", leader),
+			 errhint("Propose on the leader.")));
+}
+
+static void
+report_stopped(RaftGroup *group)
+{
+	char		error[512];
+	char		hint[256];
+	RaftGroupState state = raft_group_get_state(group, error, hint);
+
+	if (state == RAFT_GROUP_FAILED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("raft has failed in this database"),
+				 errdetail_internal("%s", error),
+				 hint[0] ? errhint("%s", hint) : 0));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("raft was stopped in this database"),
+			 errdetail("The command was not appended.")));
+}
+
+void
+raft_proposal_check(RaftGroup *group, const RaftProposalResult *result)
+{
+	switch (result->outcome)
+	{
+		case RAFT_OUTCOME_PLACED:
+		case RAFT_OUTCOME_APPLIED:
+			return;
+
+		case RAFT_OUTCOME_NOT_LEADER:
+			report_not_leader(group, result->leader);
+			break;
+
+		case RAFT_OUTCOME_STOPPED:
+			report_stopped(group);
+			break;
+
+		case RAFT_OUTCOME_FAILED:
+			ereport(ERROR,
+					(errcode(result->sqlstate),
+					 errmsg_internal("%s", result->message),
+					 errdetail("The command was committed at index %llu; this error is its result on every node.",
+							   (unsigned long long) result->index)));
+			break;
+
+		case RAFT_OUTCOME_NO_LEADER:
+			ereport(ERROR,
+					(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+					 errmsg("no leader took the command in time"),
+					 errdetail("The command was not appended."),
+					 errhint("A majority of the group's nodes has to be running and reachable.")));
+			break;
+
+		case RAFT_OUTCOME_SUPERSEDED:
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("the command lost its place in the log to another leader"),
+					 errdetail("The command at index %llu of term %llu will never be applied.",
+							   (unsigned long long) result->index,
+							   (unsigned long long) result->term),
+					 errhint("The command can be proposed again.")));
+			break;
+
+		case RAFT_OUTCOME_LOG_FULL:
+			ereport(ERROR,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("the raft log is full"),
+					 errdetail("The command was not appended."),
+					 errhint("Entries are dropped once every node has applied them: see pg_stat_raft_replication for the one that lags behind.")));
+			break;
+
+		case RAFT_OUTCOME_PENDING:
+		case RAFT_OUTCOME_UNKNOWN:
+			ereport(ERROR,
+					(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+					 errmsg("the outcome of the command is unknown"),
+					 result->index == 0 ?
+					 errdetail("It was handed to the leader; it may or may not be applied later.") :
+					 errdetail("It stands at index %llu of term %llu in the leader's log; it may or may not be applied later.",
+							   (unsigned long long) result->index,
+							   (unsigned long long) result->term),
+					 errhint("raft_wait(index, term) tells whether it was applied.")));
+			break;
+	}
+}

@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ *
+ * publish.c
+ *	  What other processes see of this node: the status in shared memory.
+ *
+ * Once per turn the figures are put together in private memory and copied
+ * under the group's spinlock.  The statistics of the connections, with their
+ * texts, are long and nobody needs them to the millisecond: they go along a few
+ * times a second.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+#include "node/node.h"
+#include "pgstat.h"
+#include "utils/timestamp.h"
+
+#define LINKS_INTERVAL_MS	50
+
+/* The members of the active configuration but self; figures only from a leader. */
+static void
+fill_peers(RaftGroupStatus *out, const RaftStatus *status)
+{
+	out->n_peers = 0;
+	for (uint32 i = 0; i < status->config->n_members; i++)
+	{
+		const RaftMember *member = &status->config->members[i];
+		RaftPeerStatus *peer = &out->peers[out->n_peers];
+
+		if (member->id == status->self)
+			continue;
+		memset(peer, 0, sizeof(*peer));
+		peer->id = member->id;
+		peer->flags = member->flags;
+		for (uint32 k = 0; k < status->n_peers; k++)
+		{
+			if (status->peers[k].id == member->id)
+				*peer = status->peers[k];
+		}
+		out->n_peers++;
+	}
+}
+
+/* Statistics of the connections, in the order of the peers. */
+static void
+fill_links(RaftNode *node, RaftGroupStatus *out)
+{
+	RaftPeerStats stats[RAFT_MAX_MEMBERS];
+	int			n = raft_peers_stats(node->peers, stats, RAFT_MAX_MEMBERS);
+
+	memset(out->links, 0, sizeof(out->links));
+	for (int i = 0; i < out->n_peers; i++)
+	{
+		out->links[i].id = out->peers[i].id;
+		for (int k = 0; k < n; k++)
+		{
+			if (stats[k].id == out->peers[i].id)
+				out->links[i] = stats[k];
+		}
+	}
+}
+
+void
+raft_node_publish(RaftNode *node)
+{
+	RaftGroup  *group = node->group;
+	RaftGroupStatus *out = &node->status;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		with_links;
+	RaftStatus *status = &node->published;
+
+	raft_core_status(node->core, status);
+	out->role = status->role;
+	out->term = status->term;
+	out->vote = status->vote;
+	out->leader = status->leader;
+	out->first = status->first;
+	out->last = status->last;
+	out->durable = status->durable;
+	out->commit = status->commit;
+	out->floor = status->floor;
+	out->has_quorum = status->has_quorum;
+	out->leader_contact = (status->leader_contact == 0) ? 0
+		: now - (TimestampTz) (node->now - status->leader_contact);
+	out->log_capacity = raft_log_capacity(node->writer);
+	out->log_bytes = out->log_capacity - raft_log_free(node->writer);
+	fill_peers(out, status);
+
+	with_links = TimestampDifferenceExceeds(node->links_published, now, LINKS_INTERVAL_MS);
+	if (with_links)
+	{
+		fill_links(node, out);
+		node->links_published = now;
+	}
+
+	SpinLockAcquire(&group->mutex);
+	memcpy(&group->status, out,
+		   with_links ? sizeof(*out) : offsetof(RaftGroupStatus, links));
+	SpinLockRelease(&group->mutex);
+
+	if (with_links)
+		pgstat_report_stat(false);
+
+	if (node->ready_grew)
+		raft_group_wake_applier(group);
+	if (node->state_changed)
+		ConditionVariableBroadcast(&group->state_cv);
+	node->ready_grew = node->state_changed = false;
+}
+
+void
+raft_node_publish_config(RaftNode *node, const RaftNodeConfig *config)
+{
+	RaftGroup  *group = node->group;
+
+	SpinLockAcquire(&group->mutex);
+	group->config_index = config->index;
+	group->config_size = config->size;
+	memcpy(group->config_data, config->data, config->size);
+	SpinLockRelease(&group->mutex);
+}

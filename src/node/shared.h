@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.h
+ *	  What the files of this folder share: the table of groups, and the hooks
+ *	  between start-up, launcher and workers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_SHARED_H
+#define RAFT_SHARED_H
+
+#include "node/group.h"
+
+typedef struct RaftShared
+{
+	LWLock	   *lock;			/* slots: database, state, drop_pending, start_again */
+	slock_t		launcher_mutex;
+	Latch	   *launcher_latch; /* NULL while there is no launcher */
+	int			n_groups;
+	RaftGroup	groups[FLEXIBLE_ARRAY_MEMBER];
+} RaftShared;
+
+extern RaftShared *raft_shared;
+
+/* --- group.c --- */
+
+/* The slot of this database, whatever its state; the caller holds raft_shared->lock. */
+extern RaftGroup *raft_group_slot(Oid database);
+
+/*
+ * Gives the database a slot, or starts the one it has again.  False when all
+ * slots are taken.
+ */
+extern bool raft_group_take(Oid database);
+
+/* Asks for the end of a group's workers; the caller holds raft_shared->lock exclusively. */
+extern void raft_group_stop(RaftGroup *group);
+
+/* Sends SIGTERM to the workers that are there; false when there is none. */
+extern bool raft_group_terminate_workers(RaftGroup *group);
+
+/* Why the group does not run; either may be NULL. */
+extern void raft_group_set_error(RaftGroup *group, const char *error, const char *hint);
+
+/* --- lifecycle.c --- */
+
+extern void raft_lifecycle_init(void);
+
+/* Object access hook: a relation of this database, or a database, is being dropped. */
+extern void raft_lifecycle_object_dropped(Oid class_id, Oid object_id);
+
+/* Takes a slot for each database marked in pg_shseclabel; in a transaction. */
+extern void raft_autostart_scan(void);
+
+/* --- proposals.c --- */
+
+/* The node worker starts: forgets what is queued, numbers from its boot count on. */
+extern void raft_proposals_open(RaftGroup *group);
+
+/* Node worker: is there anything that raft_proposals_take() has not taken? */
+extern bool raft_proposals_queued(RaftGroup *group);
+
+#endif							/* RAFT_SHARED_H */

@@ -1,0 +1,140 @@
+/*-------------------------------------------------------------------------
+ *
+ * space.c
+ *	  Room in the log: who may use it, and how it is won back.
+ *
+ *	  |<------------------------ capacity -------------------------->|
+ *	  | uncompacted entries            | free            | reserve   |
+ *	                                    proposals        ^ received entries go
+ *	                                    stop here -------'  on into its first half
+ *
+ * A full log must not end the group: proposals are refused, but leaders still
+ * have to be elected, and each needs a no-op.  So proposals leave a reserve,
+ * and received entries leave half of it to the no-op of this very node.
+ *
+ * Entries are dropped lazily, that raft.log shows history as long as there is
+ * room, and in large steps, since dropping is a write too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+#include "node/node.h"
+
+#define MIN_RESERVE_BYTES	(64 * 1024)
+#define RESERVE_SHARE		32	/* of the capacity */
+#define COMPACT_SHARE		16	/* one step, of the capacity */
+
+static Size
+reserve(RaftNode *node)
+{
+	return Max(MIN_RESERVE_BYTES, raft_log_capacity(node->writer) / RESERVE_SHARE);
+}
+
+static Size
+room_above(RaftNode *node, Size keep)
+{
+	Size		room = raft_log_free(node->writer);
+
+	return room > keep ? room - keep : 0;
+}
+
+Size
+raft_node_proposal_room(RaftNode *node)
+{
+	return room_above(node, reserve(node));
+}
+
+/* Bytes of the log's entries from here on, which a truncation would free. */
+static Size
+bytes_from(RaftNode *node, RaftIndex from)
+{
+	RaftStatus	status;
+	Size		bytes = 0;
+
+	raft_core_status(node->core, &status);
+	while (from <= status.last)
+	{
+		uint32		part = 0;
+
+		from = raft_log_batch_end(node->reader, from, status.last, PG_INT32_MAX, &part) + 1;
+		bytes += part;
+	}
+	return bytes;
+}
+
+void
+raft_node_trim_append(RaftNode *node, RaftMessage *message)
+{
+	Size		room = room_above(node, reserve(node) / 2);
+	Size		needed = 0;
+	bool		conflict = false;
+
+	for (uint32 i = 0; i < message->n_entries; i++)
+	{
+		RaftIndex	index = message->log_index + 1 + i;
+		RaftTerm	term = conflict ? 0 : raft_core_term_at(node->core, index);
+
+		/* stands here already: costs nothing */
+		if (term == message->entries[i].term)
+			continue;
+		if (term != 0)
+		{
+			/* ours and all behind it give way */
+			conflict = true;
+			room += bytes_from(node, index);
+		}
+		needed += RAFT_RECORD_HEADER + message->entries[i].size;
+		if (needed > room)
+		{
+			message->n_entries = i;
+			return;
+		}
+	}
+}
+
+/*
+ * How far entries may be dropped: durably applied here, and durable in every
+ * member's log, since there is no other way to bring them there.
+ */
+static RaftIndex
+droppable(const RaftStatus *status)
+{
+	return Min(status->floor, status->applied);
+}
+
+static void
+drop(RaftNode *node, RaftIndex upto)
+{
+	RaftEvent	event = {.type = RAFT_EVENT_COMPACTED};
+
+	/* first the core, which thereby checks that they may go */
+	event.u.compacted = upto;
+	raft_node_step(node, &event);
+	raft_log_compact(node->writer, upto);
+}
+
+void
+raft_node_compact(RaftNode *node)
+{
+	Size		capacity = raft_log_capacity(node->writer);
+	bool		log_is_filling = raft_log_free(node->writer) < capacity / 2;
+	const RaftStatus *status = &node->published;	/* at most a turn old: no harm */
+
+	if (!log_is_filling && status->n_runs < RAFT_MAX_RUNS / 4 * 3)
+		return;
+	if (droppable(status) < status->first)
+		return;
+
+	if (node->goal_for != status->first)
+	{
+		node->goal = raft_log_index_to_free(node->reader, capacity / COMPACT_SHARE);
+		node->goal_for = status->first;
+	}
+
+	/* a whole step; a part of it only in need: no room for proposals, or for terms */
+	if (droppable(status) >= node->goal)
+		drop(node, node->goal);
+	else if (raft_node_proposal_room(node) < raft_max_command_bytes() || !log_is_filling)
+		drop(node, droppable(status));
+}

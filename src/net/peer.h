@@ -14,6 +14,7 @@
 #define RAFT_PEER_H
 
 #include "raft_pg.h"
+#include "datatype/timestamp.h"
 #include "storage/latch.h"
 
 typedef enum RaftPeerLink

@@ -1,0 +1,189 @@
+/*-------------------------------------------------------------------------
+ *
+ * conninfo.c
+ *	  Connection strings of the members: what is refused at raft_start(), and
+ *	  what raft_pg adds to them when it dials.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+#include <arpa/inet.h>
+
+#include "net/link.h"
+#include "net/peer.h"
+
+#include "libpq-fe.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+/* What raft_pg sets itself on every stream. */
+static const char *const reserved_keywords[] = {
+	"application_name", "client_encoding", "options", "replication"
+};
+
+/* Connection strings are stored in the log, and shown: no place for these. */
+static const char *const secret_keywords[] = {
+	"password", "sslpassword"
+};
+
+/*
+ * Settings of the session that serves a stream.  The names must be known to
+ * every supported version.  The keepalives let the other server notice that
+ * this one has vanished.
+ */
+#define SESSION_OPTIONS \
+	"-c search_path= -c statement_timeout=0 -c lock_timeout=0" \
+	" -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0" \
+	" -c client_min_messages=warning" \
+	" -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+
+static bool
+is_one_of(const char *keyword, const char *const *list, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(keyword, list[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const char *
+option_value(const PQconninfoOption *options, const char *keyword)
+{
+	for (const PQconninfoOption *option = options; option->keyword; option++)
+	{
+		if (strcmp(option->keyword, keyword) == 0)
+			return option->val && option->val[0] ? option->val : NULL;
+	}
+	return NULL;
+}
+
+/* Does connecting to this host need a name service? */
+static bool
+is_host_name(const char *host)
+{
+	struct in6_addr address;
+
+	if (host[0] == '\0' || host[0] == '/' || host[0] == '@')
+		return false;			/* a socket directory */
+	if (pg_strcasecmp(host, "localhost") == 0)
+		return false;			/* answered by this machine */
+	return inet_pton(AF_INET, host, &address) != 1 &&
+		inet_pton(AF_INET6, host, &address) != 1;
+}
+
+/* Same for a comma-separated list, as libpq takes it. */
+static bool
+has_host_name(const char *hosts)
+{
+	char	   *copy = pstrdup(hosts);
+	char	   *rest = copy;
+	char	   *host;
+	bool		found = false;
+
+	while (!found && (host = strsep(&rest, ",")) != NULL)
+		found = is_host_name(host);
+	pfree(copy);
+	return found;
+}
+
+static void
+check_options(const char *node, const PQconninfoOption *options)
+{
+	const char *host = option_value(options, "host");
+
+	for (const PQconninfoOption *option = options; option->keyword; option++)
+	{
+		if (option->val == NULL)
+			continue;
+		if (is_one_of(option->keyword, secret_keywords, lengthof(secret_keywords)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("connection string of Raft node \"%s\" contains a password", node),
+					 errdetail("Connection strings are stored in the log of every node and shown to its readers."),
+					 errhint("Use a password file (passfile), a service file (service) or a client certificate (sslcert).")));
+		if (is_one_of(option->keyword, reserved_keywords, lengthof(reserved_keywords)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("connection string of Raft node \"%s\" must not set \"%s\"",
+							node, option->keyword),
+					 errdetail("raft_pg sets it itself.")));
+	}
+
+	if (host != NULL && option_value(options, "hostaddr") == NULL && has_host_name(host))
+		ereport(NOTICE,
+				(errmsg("connection string of Raft node \"%s\" gives a host name without its address",
+						node),
+				 errdetail("Resolving the name \"%s\" holds up the consensus worker until the name service answers.",
+						   host),
+				 errhint("Add \"hostaddr\" with the address, or use an address as \"host\".")));
+}
+
+void
+raft_check_conninfo(const char *node, const char *conninfo)
+{
+	PQconninfoOption *options;
+	char	   *error = NULL;
+
+	if (strlen(conninfo) > RAFT_MAX_CONNINFO)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("connection string of Raft node \"%s\" is too long", node),
+				 errdetail("It has %zu bytes; at most %d are allowed.",
+						   strlen(conninfo), RAFT_MAX_CONNINFO)));
+
+	options = PQconninfoParse(conninfo, &error);
+	if (options == NULL)
+	{
+		char	   *reason = pchomp(error ? error : "out of memory");
+
+		PQfreemem(error);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid connection string of Raft node \"%s\"", node),
+				 errdetail_internal("%s", reason)));
+	}
+
+	PG_TRY();
+	{
+		check_options(node, options);
+	}
+	PG_FINALLY();
+	{
+		PQconninfoFree(options);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * The later of two equal keywords wins: what stands before the connection
+ * string is a default, what stands after it is not negotiable.
+ *
+ * tcp_user_timeout: after a partition TCP itself would probe again only after
+ * minutes; a stream that is stuck for a few seconds is better dialled anew.
+ */
+void
+raft_conninfo_params(RaftConnParams *params, const char *conninfo,
+					 const char *self_name, const char *peer_name)
+{
+	int			n = 0;
+
+	/* ASCII: the server would replace anything else */
+	snprintf(params->application_name, sizeof(params->application_name),
+			 "raft_pg: %s -> %s", self_name, peer_name);
+
+#define PARAM(keyword, value) \
+	(params->keywords[n] = (keyword), params->values[n] = (value), n++)
+	PARAM("keepalives_idle", "5");
+	PARAM("keepalives_interval", "2");
+	PARAM("keepalives_count", "3");
+	PARAM("tcp_user_timeout", "5000");
+	PARAM("dbname", conninfo);
+	PARAM("application_name", params->application_name);
+	PARAM("options", SESSION_OPTIONS);
+	PARAM("client_encoding", GetDatabaseEncodingName());
+	PARAM(NULL, NULL);
+#undef PARAM
+}

@@ -1,0 +1,497 @@
+/*-------------------------------------------------------------------------
+ *
+ * link.c
+ *	  The life of one outgoing stream.
+ *
+ *				 deadline				 libpq is done
+ *	 waiting -----------------> connecting ----------------> calling
+ *		^							|						   | CopyBoth
+ *		|	error, deadline passed	|						   v
+ *		+---------------------------+---------------------- streaming
+ *
+ * Every call of libpq in this file returns at once; what it could not do is
+ * done when the socket is ready (link->wants).  The two that would block
+ * otherwise are guarded: PQgetResult() by PQisBusy(), PQputCopyData() and
+ * PQflush() by PQsetnonblocking().
+ *
+ * The peer answers nothing on this stream.  It is read for its end only: an
+ * ERROR of the server becomes the link's last_error, and goes to the server's
+ * log when it differs from what stands there already.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+#include "net/link.h"
+
+#include "common/pg_prng.h"
+#include "mb/pg_wchar.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+
+#define MIN_BACKOFF_MS		100
+#define MAX_BACKOFF_MS		5000
+#define MIN_LIFE			(5 * USECS_PER_SEC) /* a stream this old resets the back-off */
+#define HURRY_GAP			(50 * 1000) /* even then not two attempts closer than this */
+#define HANDOVER_BYTES		(64 * 1024) /* given to libpq between two flushes */
+#define SPARE_QUEUE_BYTES	(1024 * 1024)	/* a drained queue larger than this is freed */
+
+const char *
+raft_link_name(RaftPeerLink link)
+{
+	switch (link)
+	{
+		case RAFT_LINK_WAITING:
+			return "waiting";
+		case RAFT_LINK_CONNECTING:
+			return "connecting";
+		case RAFT_LINK_CALLING:
+			return "calling";
+		case RAFT_LINK_STREAMING:
+			return "streaming";
+	}
+	return "?";
+}
+
+void
+raft_link_init(RaftLink *link, const RaftPeersInit *self, const RaftMemberInfo *member)
+{
+	memset(link, 0, sizeof(*link));
+	link->id = member->id;
+	memcpy(link->name, member->name, member->name_size);
+	memcpy(link->conninfo, member->conninfo, member->conninfo_size);
+	link->self = self;
+	link->backoff_ms = MIN_BACKOFF_MS;
+	link->position = -1;
+	link->stats.id = member->id;
+	link->stats.link = RAFT_LINK_WAITING;
+	initStringInfo(&link->queue);
+}
+
+/* --- ends --- */
+
+/* Copies an error text to one line of at most size bytes. */
+static void
+copy_one_line(char *to, Size size, const char *from)
+{
+	Size		n = 0;
+
+	for (; *from && n < size - 1; from++)
+	{
+		char		c = *from;
+
+		if (c == '\n' || c == '\t' || c == '\r')
+			c = ' ';
+		if (c == ' ' && (n == 0 || to[n - 1] == ' '))
+			continue;
+		to[n++] = c;
+	}
+	while (n > 0 && to[n - 1] == ' ')
+		n--;
+	to[n] = '\0';
+	to[pg_mbcliplen(to, n, n)] = '\0';
+}
+
+/* The queue is as small as at the beginning again. */
+static void
+reset_queue(RaftLink *link)
+{
+	if (link->queue.maxlen > SPARE_QUEUE_BYTES)
+	{
+		link->queue.data = repalloc(link->queue.data, BLCKSZ);
+		link->queue.maxlen = BLCKSZ;
+	}
+	resetStringInfo(&link->queue);
+	link->sent = 0;
+}
+
+void
+raft_link_close(RaftLink *link)
+{
+	if (link->conn != NULL)
+	{
+		PQfinish(link->conn);
+		link->conn = NULL;
+		ReleaseExternalFD();
+	}
+	link->stats.link = RAFT_LINK_WAITING;
+	link->wants = 0;
+	link->socket_changed = true;
+	link->handed = 0;
+	reset_queue(link);
+}
+
+/* Next attempt after the back-off, give or take half of it. */
+static void
+back_off(RaftLink *link, RaftTime now)
+{
+	double		ms = link->backoff_ms * (0.5 + pg_prng_double(&pg_global_prng_state));
+
+	link->deadline = now + (RaftTime) (ms * 1000);
+	link->backoff_ms = Min(link->backoff_ms * 2, MAX_BACKOFF_MS);
+}
+
+/* The attempt or the stream has ended. */
+static void
+link_failed(RaftLink *link, RaftTime now, const char *reason)
+{
+	bool		was_open = link->stats.link == RAFT_LINK_STREAMING;
+
+	copy_one_line(link->stats.last_error, sizeof(link->stats.last_error), reason);
+	link->stats.last_error_time = GetCurrentTimestamp();
+
+	if (was_open && now - link->since >= MIN_LIFE)
+		link->backoff_ms = MIN_BACKOFF_MS;
+	raft_link_close(link);
+	back_off(link, now);
+
+	if (strcmp(link->reported, link->stats.last_error) != 0)
+	{
+		strlcpy(link->reported, link->stats.last_error, sizeof(link->reported));
+		ereport(LOG,
+				(was_open ?
+				 errmsg("stream to Raft node \"%s\" ended: %s",
+						link->name, link->reported) :
+				 errmsg("could not open stream to Raft node \"%s\": %s",
+						link->name, link->reported)));
+	}
+
+	link->broke = link->broke || was_open;
+}
+
+/*
+ * The reason that the server gave in its ERROR, else libpq's.  Called when the
+ * connection is of no more use: whatever is still to be read is read first, as
+ * the reason may stand behind it.
+ */
+static void
+link_failed_at_server(RaftLink *link, RaftTime now)
+{
+	char		reason[256] = "";
+	PGresult   *result;
+	char	   *data;
+
+	(void) PQconsumeInput(link->conn);
+	while (PQgetCopyData(link->conn, &data, 1) > 0)
+		PQfreemem(data);
+
+	while (!PQisBusy(link->conn) && (result = PQgetResult(link->conn)) != NULL)
+	{
+		ExecStatusType status = PQresultStatus(result);
+		const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+		const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+
+		if (primary != NULL && reason[0] == '\0')
+			snprintf(reason, sizeof(reason), detail ? "%s (%s)" : "%s", primary, detail);
+		PQclear(result);
+		if (status == PGRES_COPY_BOTH || status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
+			break;				/* would come again and again */
+	}
+
+	if (reason[0] == '\0')
+		strlcpy(reason, PQerrorMessage(link->conn), sizeof(reason));
+	if (reason[0] == '\0')
+		strlcpy(reason, "the peer ended the stream", sizeof(reason));
+	link_failed(link, now, reason);
+}
+
+/* --- beginnings --- */
+
+/* Warnings of the peer's server: into our log. */
+static void
+receive_notice(void *arg, const PGresult *result)
+{
+	RaftLink   *link = arg;
+	char		text[256];
+
+	copy_one_line(text, sizeof(text), PQresultErrorMessage(result));
+	ereport(LOG, (errmsg("message of Raft node \"%s\": %s", link->name, text)));
+}
+
+void
+raft_link_dial(RaftLink *link, RaftTime now)
+{
+	RaftConnParams params;
+
+	Assert(link->conn == NULL);
+	link->attempted = now;
+
+	/* sockets of libpq count with those of the server's own files */
+	if (!AcquireExternalFD())
+	{
+		link_failed(link, now, "too many open files in the node worker");
+		return;
+	}
+
+	raft_conninfo_params(&params, link->conninfo, link->self->self_name, link->name);
+	link->conn = PQconnectStartParams(params.keywords, params.values, 1);
+	if (link->conn == NULL)
+	{
+		ReleaseExternalFD();
+		link_failed(link, now, "out of memory");
+		return;
+	}
+	if (PQstatus(link->conn) == CONNECTION_BAD)
+	{
+		link_failed(link, now, PQerrorMessage(link->conn));
+		return;
+	}
+
+	PQsetNoticeReceiver(link->conn, receive_notice, link);
+	link->stats.link = RAFT_LINK_CONNECTING;
+	link->deadline = now + (RaftTime) raft_connect_timeout_ms * 1000;
+	link->wants = WL_SOCKET_WRITEABLE;
+	link->socket_changed = true;
+}
+
+/* CALL raft.stream(): the connection becomes a stream when the peer agrees. */
+static void
+send_call(RaftLink *link, RaftTime now)
+{
+	const RaftPeersInit *self = link->self;
+	char	   *self_name = PQescapeLiteral(link->conn, self->self_name, strlen(self->self_name));
+	char	   *peer_name = PQescapeLiteral(link->conn, link->name, strlen(link->name));
+	char		group[2 * RAFT_GROUP_ID_BYTES + 1];
+	char		call[512];
+	bool		ok = self_name != NULL && peer_name != NULL;
+
+	for (int i = 0; i < RAFT_GROUP_ID_BYTES; i++)
+		snprintf(group + 2 * i, 3, "%02x", self->group[i]);
+
+	if (ok)
+	{
+		snprintf(call, sizeof(call),
+				 "CALL " RAFT_SCHEMA ".stream(%d, '%s'::pg_catalog.uuid, %u, %s, "
+				 UINT64_FORMAT "::pg_catalog.int8, %s)",
+				 RAFT_PROTOCOL_VERSION, group, self->self, self_name, self->boot, peer_name);
+		ok = PQsetnonblocking(link->conn, 1) == 0 && PQsendQuery(link->conn, call) == 1;
+	}
+	PQfreemem(self_name);
+	PQfreemem(peer_name);
+
+	if (!ok)
+	{
+		link_failed(link, now, PQerrorMessage(link->conn));
+		return;
+	}
+	link->stats.link = RAFT_LINK_CALLING;
+	raft_link_pump(link, now);
+}
+
+static void
+advance_connecting(RaftLink *link, RaftTime now)
+{
+	/* libpq may have replaced the socket, even by one of the same number */
+	link->socket_changed = true;
+
+	switch (PQconnectPoll(link->conn))
+	{
+		case PGRES_POLLING_READING:
+			link->wants = WL_SOCKET_READABLE;
+			break;
+		case PGRES_POLLING_WRITING:
+			link->wants = WL_SOCKET_WRITEABLE;
+			break;
+		case PGRES_POLLING_OK:
+			send_call(link, now);
+			break;
+		default:
+			link_failed(link, now, PQerrorMessage(link->conn));
+			break;
+	}
+}
+
+static void
+advance_calling(RaftLink *link, RaftTime now)
+{
+	PGresult   *result;
+	ExecStatusType status;
+
+	if (PQconsumeInput(link->conn) == 0)
+	{
+		link_failed_at_server(link, now);
+		return;
+	}
+	if (PQisBusy(link->conn))
+	{
+		raft_link_pump(link, now);
+		return;
+	}
+
+	result = PQgetResult(link->conn);
+	status = PQresultStatus(result);
+	if (status != PGRES_COPY_BOTH)
+	{
+		const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+		const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+		char		reason[256];
+
+		if (primary == NULL)
+			primary = "raft.stream() did not open a stream";
+		snprintf(reason, sizeof(reason), detail ? "%s (%s)" : "%s", primary, detail);
+		PQclear(result);
+		link_failed(link, now, reason);
+		return;
+	}
+	PQclear(result);
+
+	link->stats.link = RAFT_LINK_STREAMING;
+	link->stats.connects++;
+	link->stats.last_connect = GetCurrentTimestamp();
+	link->since = now;
+	link->wants = WL_SOCKET_READABLE;
+	link->reported[0] = '\0';
+	ereport(LOG, (errmsg("stream to Raft node \"%s\" is open", link->name)));
+}
+
+/* --- while it is open --- */
+
+static void
+advance_streaming(RaftLink *link, RaftTime now)
+{
+	char	   *data;
+	int			size;
+
+	if (PQconsumeInput(link->conn) == 0)
+	{
+		link_failed_at_server(link, now);
+		return;
+	}
+
+	/* Nothing is expected; what a later version may say is ignored. */
+	while ((size = PQgetCopyData(link->conn, &data, 1)) > 0)
+		PQfreemem(data);
+	if (size < 0)
+		link_failed_at_server(link, now);
+	else
+		raft_link_pump(link, now);
+}
+
+void
+raft_link_advance(RaftLink *link, RaftTime now)
+{
+	switch (link->stats.link)
+	{
+		case RAFT_LINK_WAITING:
+			break;
+		case RAFT_LINK_CONNECTING:
+			advance_connecting(link, now);
+			break;
+		case RAFT_LINK_CALLING:
+			advance_calling(link, now);
+			break;
+		case RAFT_LINK_STREAMING:
+			advance_streaming(link, now);
+			break;
+	}
+}
+
+bool
+raft_link_has_deadline(const RaftLink *link)
+{
+	return link->stats.link != RAFT_LINK_STREAMING;
+}
+
+void
+raft_link_timeout(RaftLink *link, RaftTime now)
+{
+	switch (link->stats.link)
+	{
+		case RAFT_LINK_WAITING:
+			raft_link_dial(link, now);
+			break;
+		case RAFT_LINK_CONNECTING:
+			link_failed(link, now, "connecting took longer than raft_pg.connect_timeout");
+			break;
+		case RAFT_LINK_CALLING:
+			link_failed(link, now, "no answer to raft.stream() within raft_pg.connect_timeout");
+			break;
+		case RAFT_LINK_STREAMING:
+			break;
+	}
+}
+
+void
+raft_link_hurry(RaftLink *link, RaftTime now)
+{
+	if (link->stats.link == RAFT_LINK_WAITING)
+		link->deadline = Min(link->deadline, Max(now, link->attempted + HURRY_GAP));
+}
+
+/* --- sending --- */
+
+Size
+raft_link_backlog(const RaftLink *link)
+{
+	return link->handed + (link->queue.len - link->sent);
+}
+
+void
+raft_link_queue(RaftLink *link, const void *header, Size header_size,
+				const void *records, Size records_size)
+{
+	Assert(raft_frame_length(header) == header_size + records_size);
+
+	/* make room at the end by dropping what has been handed over */
+	if (link->sent >= link->queue.len / 2 &&
+		link->queue.len + header_size + records_size >= (Size) link->queue.maxlen)
+	{
+		memmove(link->queue.data, link->queue.data + link->sent, link->queue.len - link->sent);
+		link->queue.len -= link->sent;
+		link->sent = 0;
+	}
+	appendBinaryStringInfo(&link->queue, header, (int) header_size);
+	if (records_size > 0)
+		appendBinaryStringInfo(&link->queue, records, (int) records_size);
+}
+
+/*
+ * Gives libpq some frames of the queue, each as one CopyData.  libpq's own
+ * buffer has no bound and does not tell how full it is: it is only filled
+ * again when it is known to be empty.
+ */
+static bool
+hand_over(RaftLink *link)
+{
+	while (link->sent < link->queue.len && link->handed < HANDOVER_BYTES)
+	{
+		const char *frame = link->queue.data + link->sent;
+		int			size = (int) raft_frame_length((const uint8 *) frame);
+
+		if (PQputCopyData(link->conn, frame, size) != 1)
+			return false;
+		link->sent += size;
+		link->handed += size;
+	}
+	if (link->sent == link->queue.len)
+		reset_queue(link);
+	return true;
+}
+
+void
+raft_link_pump(RaftLink *link, RaftTime now)
+{
+	for (;;)
+	{
+		int			rc = PQflush(link->conn);
+
+		if (rc == 0)
+		{
+			link->handed = 0;
+			link->wants = WL_SOCKET_READABLE;
+			if (link->stats.link != RAFT_LINK_STREAMING || link->queue.len == 0)
+				return;
+			if (hand_over(link))
+				continue;
+			rc = -1;
+		}
+		if (rc < 0)
+		{
+			link_failed_at_server(link, now);
+			return;
+		}
+		link->wants = WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE;
+		return;
+	}
+}

@@ -1,0 +1,571 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream.c
+ *	  CALL raft.stream(): the receiving end of a peer's stream.
+ *
+ * A peer's node worker connects like any client and calls this procedure.
+ * It checks who calls whom, takes the connection over with a CopyBothResponse
+ * and from then on puts each CopyData message, which is one frame, into the
+ * group's inbox for the node worker.
+ *
+ * What makes it different from a function that loops:
+ *	- It leaves the transaction, as VACUUM does.  A transaction open for days
+ *	  would hold back the removal of dead rows and block CREATE INDEX CONCURRENTLY.
+ *	- It never blocks in a read, also not in the middle of a message, but waits
+ *	  for the latch and the socket together.  Else DROP DATABASE, for one, would
+ *	  wait for this backend for ever.
+ *	- An ERROR ends the connection, since bytes of the client that were read
+ *	  ahead cannot be given back: the session would take the rest of a frame
+ *	  for a command.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+/*
+ * libpq-be.h includes the headers of Kerberos when the server was built with
+ * it, and they need not be installed.  Nothing here looks at the members that
+ * depend on it, and struct Port is laid out the same without.
+ */
+#undef ENABLE_GSS
+
+#include "net/inbox.h"
+#include "node/group.h"
+
+#include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "executor/spi.h"
+#include "libpq/libpq.h"
+#include "libpq/pqformat.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "pgstat.h"
+#include "port/pg_bswap.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/sinval.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/ps_status.h"
+#include "utils/uuid.h"
+
+#define RECEIVE_BYTES		(64 * 1024)
+#define MESSAGE_HEADER		5	/* type and length of a protocol message */
+
+/* What the caller says about the stream. */
+typedef struct StreamCall
+{
+	int32		protocol;
+	uint8		group[RAFT_GROUP_ID_BYTES];
+	RaftNodeId	sender;
+	char	   *sender_name;
+	uint64		boot;			/* of the sender */
+	char	   *recipient;
+} StreamCall;
+
+typedef struct Stream
+{
+	StreamCall	call;
+	RaftGroup  *group;
+	RaftNodeId	self;
+	RaftInboxWriter *inbox;
+
+	/* received and not yet delivered: buffer[start .. end] */
+	uint8	   *buffer;
+	uint32		size;
+	uint32		start;
+	uint32		end;
+	bool		checked;		/* the frame at start has been checked */
+	RaftEntry  *entries;		/* scratch for the check */
+} Stream;
+
+/* How far a look at the buffer came. */
+typedef enum Delivery
+{
+	DELIVERED_ALL,				/* more must be received */
+	DELIVERY_STUCK,				/* the inbox is full */
+	DELIVERY_DONE				/* the peer ended the stream */
+} Delivery;
+
+PG_FUNCTION_INFO_V1(raft_stream);
+
+/* --- checks before the stream --- */
+
+static void
+check_context(FunctionCallInfo fcinfo)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+
+	if (!superuser() && !has_rolreplication(GetUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be superuser or replication role to open a Raft stream")));
+
+	if (context == NULL || !IsA(context, CallContext) || context->atomic ||
+		SPI_inside_nonatomic_context())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("raft.stream must be called at top level outside a transaction block")));
+	PreventInTransactionBlock(true, "CALL raft.stream");
+
+	/*
+	 * A client that speaks on before it has seen the CopyBothResponse does not
+	 * know this protocol; one that uses the extended query protocol has a Sync
+	 * under way, which would be taken for a message of the stream.
+	 */
+	if (whereToSendOutput != DestRemote || MyProcPort == NULL || raft_client_bytes_buffered())
+		ereport(ERROR,
+				(errcode(ERRCODE_PROTOCOL_VIOLATION),
+				 errmsg("raft.stream must be called by a client in a simple query of its own")));
+}
+
+static void
+read_call(FunctionCallInfo fcinfo, StreamCall *call)
+{
+	for (int i = 0; i < 6; i++)
+	{
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("arguments of raft.stream must not be null")));
+	}
+	call->protocol = PG_GETARG_INT32(0);
+	memcpy(call->group, PG_GETARG_UUID_P(1)->data, RAFT_GROUP_ID_BYTES);
+	call->sender = (RaftNodeId) PG_GETARG_INT32(2);
+	call->sender_name = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	call->boot = (uint64) PG_GETARG_INT64(4);
+	call->recipient = text_to_cstring(PG_GETARG_TEXT_PP(5));
+}
+
+static RaftGroup *
+running_group(void)
+{
+	RaftGroup  *group = raft_group_require();
+	char		error[512];
+	char		hint[256];
+	RaftGroupState state = raft_group_get_state(group, error, hint);
+
+	if (state != RAFT_GROUP_RUNNING)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the Raft group of this database does not take streams now"),
+				 errdetail("The group is in state \"%s\".", raft_group_state_name(state))));
+	return group;
+}
+
+/* Is this the group, the recipient and a sender that belong together? */
+static void
+check_identities(RaftGroup *group, const StreamCall *call)
+{
+	RaftGroupMember *members;
+	int			n_members;
+
+	if (memcmp(group->group_id, call->group, RAFT_GROUP_ID_BYTES) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("stream belongs to another Raft group"),
+				 errdetail("The group id of the stream is not that of the group in database \"%s\".",
+						   get_database_name(MyDatabaseId)),
+				 errhint("Check the connection strings of the members.")));
+
+	if (strcmp(group->node_name, call->recipient) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("stream is for another Raft node"),
+				 errdetail("It is for node \"%s\"; this is node \"%s\".",
+						   call->recipient, group->node_name),
+				 errhint("The connection string of node \"%s\" leads to the wrong server.",
+						 call->recipient)));
+
+	if (call->sender == group->node_id)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("stream comes from a node with this node's own identity"),
+				 errdetail("Two servers may be using the identity of node \"%s\".",
+						   group->node_name)));
+
+	n_members = raft_group_get_members(group, &members);
+	for (int i = 0; i < n_members; i++)
+	{
+		if (members[i].id == call->sender && strcmp(members[i].name, call->sender_name) == 0)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("node \"%s\" is not a member of this Raft group", call->sender_name),
+			 errdetail("No member has this name and id %u.", call->sender)));
+}
+
+/* --- frames --- */
+
+static void
+protocol_violation(Stream *stream, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROTOCOL_VIOLATION),
+			 errmsg("invalid message on the stream of Raft node \"%s\"",
+					stream->call.sender_name),
+			 errdetail_internal("%s", detail)));
+}
+
+/*
+ * Checks a frame in full.  It costs this backend less than receiving it did,
+ * it names the culprit, and it keeps garbage from the one node worker.  (Which
+ * decodes it again all the same: shared memory is no proof of anything.)
+ */
+static void
+check_frame(Stream *stream, const uint8 *frame, uint32 size)
+{
+	uint8		group[RAFT_GROUP_ID_BYTES];
+	RaftMessage message;
+	RaftDecodeResult result;
+
+	if (raft_frame_length(frame) != size)
+		protocol_violation(stream,
+						   psprintf("The frame's length field says %u, the message has %u bytes.",
+									raft_frame_length(frame), size));
+
+	result = raft_frame_decode(frame, size, group, &message,
+							   stream->entries, RAFT_MAX_FRAME_ENTRIES);
+	if (result != RAFT_DECODE_OK)
+		protocol_violation(stream,
+						   psprintf("The frame does not decode: %s.",
+									raft_decode_message(result)));
+
+	if (memcmp(group, stream->call.group, RAFT_GROUP_ID_BYTES) != 0)
+		protocol_violation(stream, "The frame belongs to another group.");
+	if (message.from != stream->call.sender || message.to != stream->self ||
+		message.boot != stream->call.boot)
+		protocol_violation(stream,
+						   psprintf("The frame is from node %u (boot count " UINT64_FORMAT ") to node %u,"
+									" the stream from node %u (boot count " UINT64_FORMAT ") to node %u.",
+									message.from, message.boot, message.to, stream->call.sender,
+									stream->call.boot, stream->self));
+}
+
+/* Makes room for a whole message of so many bytes at start. */
+static void
+make_room(Stream *stream, uint32 bytes)
+{
+	if (stream->start > 0)
+	{
+		memmove(stream->buffer, stream->buffer + stream->start, stream->end - stream->start);
+		stream->end -= stream->start;
+		stream->start = 0;
+	}
+	if (bytes > stream->size)
+	{
+		stream->buffer = repalloc(stream->buffer, bytes);
+		stream->size = bytes;
+	}
+}
+
+/*
+ * The length of the message at start, with its header, after a check of both
+ * type and length: nothing is allocated for a length that is not allowed.
+ */
+static uint32
+message_length(Stream *stream)
+{
+	const uint8 *bytes = stream->buffer + stream->start;
+	uint8		type = bytes[0];
+	uint32		length;			/* without the type, with itself */
+
+	memcpy(&length, bytes + 1, sizeof(length));
+	length = pg_ntoh32(length);
+
+	if (type == 'd')
+	{
+		Size		max = raft_max_frame_bytes();
+
+		if (length < 4 + RAFT_FRAME_HEADER || length > 4 + max)
+			protocol_violation(stream,
+							   psprintf("The message has a length of %u bytes; %d to %zu are allowed.",
+										length, 4 + RAFT_FRAME_HEADER, 4 + max));
+	}
+	else if ((type != 'c' && type != 'X') || length != 4)
+		protocol_violation(stream,
+						   psprintf("The message has type 0x%02x and a length of %u bytes.",
+									type, length));
+	return 1 + length;
+}
+
+/* Puts the complete messages of the buffer into the inbox. */
+static Delivery
+deliver(Stream *stream)
+{
+	while (stream->end - stream->start >= MESSAGE_HEADER)
+	{
+		const uint8 *message = stream->buffer + stream->start;
+		uint32		length = message_length(stream);
+		const uint8 *frame = message + MESSAGE_HEADER;
+		uint32		size = length - MESSAGE_HEADER;
+
+		if (stream->end - stream->start < length)
+		{
+			make_room(stream, length);
+			return DELIVERED_ALL;
+		}
+
+		if (message[0] == 'X')
+			proc_exit(0);		/* the client ends the session */
+		if (message[0] == 'c')
+		{
+			stream->start += length;
+			return DELIVERY_DONE;
+		}
+
+		if (!stream->checked)
+			check_frame(stream, frame, size);
+		stream->checked = true;
+		if (!raft_inbox_put(stream->inbox, frame, size))
+			return DELIVERY_STUCK;
+		stream->checked = false;
+		stream->start += length;
+	}
+
+	make_room(stream, MESSAGE_HEADER);
+	return DELIVERED_ALL;
+}
+
+/* --- the stream --- */
+
+/*
+ * Receives what is there, without waiting.  False when nothing is.
+ */
+static bool
+receive(Stream *stream)
+{
+	ssize_t		n;
+
+	MyProcPort->noblock = true;
+	errno = 0;
+	n = secure_read(MyProcPort, stream->buffer + stream->end, stream->size - stream->end);
+	if (n > 0)
+	{
+		stream->end += n;
+		return true;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return false;
+
+	/* The peer is gone: nobody to tell, so it goes to the log only. */
+	if (n < 0 && errno != 0)
+		ereport(COMMERROR,
+				(errcode_for_socket_access(),
+				 errmsg("could not receive data of Raft node \"%s\": %m",
+						stream->call.sender_name)));
+	else
+		ereport(COMMERROR,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("unexpected end of the stream of Raft node \"%s\"",
+						stream->call.sender_name)));
+	proc_exit(0);
+}
+
+static void
+wake_node_worker(RaftGroup *group)
+{
+	Latch	   *latch;
+
+	/* The latch is part of the PGPROC array: still there if the worker just ends. */
+	SpinLockAcquire(&group->mutex);
+	latch = group->node_latch;
+	SpinLockRelease(&group->mutex);
+	if (latch != NULL)
+		SetLatch(latch);
+}
+
+static uint32
+stream_wait_event(void)
+{
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = raft_wait_event_new("RaftStream");
+	return event;
+}
+
+static void
+wait_for_bytes(void)
+{
+	WaitEvent	event;
+
+	ModifyWaitEvent(FeBeWaitSet, FeBeWaitSetSocketPos, WL_SOCKET_READABLE, NULL);
+	if (WaitEventSetWait(FeBeWaitSet, -1, &event, 1, stream_wait_event()) == 1 &&
+		(event.events & WL_POSTMASTER_DEATH))
+		proc_exit(1);
+}
+
+static void
+handle_interrupts(Stream *stream)
+{
+	CHECK_FOR_INTERRUPTS();
+
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	/* Catalog invalidations are not to pile up behind an idle stream. */
+	if (catchupInterruptPending)
+		ProcessCatchupInterrupt();
+
+	if (raft_inbox_closed(stream->inbox))
+		ereport(ERROR,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("the Raft group of this database has stopped")));
+	if (raft_inbox_lost(stream->inbox))
+		ereport(ERROR,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("stream of Raft node \"%s\" was replaced by a newer one",
+						stream->call.sender_name)));
+}
+
+/* Returns when the peer has ended the stream in good order. */
+static void
+stream_loop(Stream *stream)
+{
+	for (;;)
+	{
+		Delivery	delivery;
+
+		ResetLatch(MyLatch);
+		handle_interrupts(stream);
+
+		delivery = deliver(stream);
+		if (delivery == DELIVERY_STUCK)
+		{
+			raft_inbox_want_room(stream->inbox);
+			delivery = deliver(stream);
+		}
+		wake_node_worker(stream->group);
+
+		if (delivery == DELIVERY_DONE)
+			return;
+		if (delivery == DELIVERY_STUCK)
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
+							 stream_wait_event());
+		else if (!receive(stream))
+			wait_for_bytes();
+	}
+}
+
+static void
+release_inbox(int code, Datum arg)
+{
+	raft_inbox_release((RaftInboxWriter *) DatumGetPointer(arg));
+}
+
+/* Without a transaction, and without anything that one would hold. */
+static void
+leave_transaction(Stream *stream)
+{
+	char		title[RAFT_MAX_NODE_NAME + 32];
+
+	ForgetPortalSnapshots();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(PortalContext);
+
+	pgstat_report_stat(true);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	snprintf(title, sizeof(title), "Raft stream of %s", stream->call.sender_name);
+	set_ps_display(title);
+}
+
+static void
+return_to_transaction(void)
+{
+	pgstat_report_activity(STATE_RUNNING, debug_query_string);
+	StartTransactionCommand();
+}
+
+static void
+send_copy_both_response(void)
+{
+	StringInfoData message;
+
+	pq_beginmessage(&message, 'W');
+	pq_sendbyte(&message, 0);
+	pq_sendint16(&message, 0);
+	pq_endmessage(&message);
+	pq_flush();
+}
+
+/* CopyDone answers CopyDone; the session goes on if nothing was sent behind it. */
+static void
+finish_stream(Stream *stream)
+{
+	if (stream->end > stream->start)
+	{
+		if (stream->buffer[stream->start] == 'X')
+			proc_exit(0);
+		protocol_violation(stream, "More was sent behind the end of the stream.");
+	}
+	pq_putemptymessage('c');
+}
+
+static void
+run_stream(Stream *stream)
+{
+	bool		exit_on_error = ExitOnAnyError;
+
+	stream->size = RECEIVE_BYTES;
+	stream->buffer = palloc(stream->size);
+	stream->entries = palloc(sizeof(RaftEntry) * RAFT_MAX_FRAME_ENTRIES);
+
+	leave_transaction(stream);
+	ExitOnAnyError = true;
+	send_copy_both_response();
+	stream_loop(stream);
+	finish_stream(stream);
+	ExitOnAnyError = exit_on_error;
+	return_to_transaction();
+}
+
+/*
+ * raft.stream(protocol integer, group_id uuid, sender integer, sender_name text,
+ *			   sender_boot bigint, recipient text)
+ */
+Datum
+raft_stream(PG_FUNCTION_ARGS)
+{
+	Stream	   *stream;
+	StreamCall *call;
+	MemoryContext old;
+
+	raft_require_preload();
+	check_context(fcinfo);
+
+	/* The portal's memory outlives the transaction. */
+	old = MemoryContextSwitchTo(PortalContext);
+	stream = palloc0(sizeof(Stream));
+	call = &stream->call;
+	read_call(fcinfo, call);
+
+	if (call->protocol != RAFT_PROTOCOL_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("unsupported Raft protocol version %d", call->protocol),
+				 errdetail("This server speaks version %d.", RAFT_PROTOCOL_VERSION)));
+
+	stream->group = running_group();
+	check_identities(stream->group, call);
+	stream->self = stream->group->node_id;
+
+	stream->inbox = raft_inbox_claim(stream->group->inboxes, call->sender, call->boot);
+	PG_ENSURE_ERROR_CLEANUP(release_inbox, PointerGetDatum(stream->inbox));
+	{
+		/* While the claim waited, the group may have been replaced by another. */
+		check_identities(running_group(), call);
+		run_stream(stream);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(release_inbox, PointerGetDatum(stream->inbox));
+	raft_inbox_release(stream->inbox);
+
+	MemoryContextSwitchTo(old);
+	PG_RETURN_VOID();
+}

@@ -134,7 +134,8 @@ disk_perform_pending(Lab *lab, Node *node, size_t n)
 		invariants_durable(lab, node);
 	}
 	disk->n_pending -= n;
-	memmove(disk->pending, disk->pending + n, disk->n_pending * sizeof(DiskOp));
+	if (disk->n_pending > 0)
+		memmove(disk->pending, disk->pending + n, disk->n_pending * sizeof(DiskOp));
 }
 
 /* A flush ended: its ops are in the image, and the core is told of the last. */

@@ -344,7 +344,20 @@ check_positions(Lab *lab, Node *node)
 				 node->id, ULL(status->durable));
 }
 
-/* Invariants 1, 3, 7, 11, 13, after each step. */
+/* Invariants 1 and 7, before the actions of a step that may have won an election. */
+void
+invariants_leader(Lab *lab, Node *node)
+{
+	const RaftStatus *before = &node->before;
+	const RaftStatus *status = &node->status;
+
+	if (status->role != RAFT_LEADER || (before->role == RAFT_LEADER && before->term == status->term))
+		return;
+	history_leader(lab, node, status->term);
+	check_leader_completeness(lab, node);
+}
+
+/* Invariants 2, 3, 11, 13, after each step. */
 void
 invariants_after_step(Lab *lab, Node *node)
 {
@@ -360,11 +373,6 @@ invariants_after_step(Lab *lab, Node *node)
 		lab_fail(lab, 2, "node %u: vote %u becomes %u in term %llu", node->id, before->vote,
 				 status->vote, ULL(status->term));
 	if (status->role == RAFT_LEADER)
-	{
-		history_leader(lab, node, status->term);
-		if (before->role != RAFT_LEADER || before->term != status->term)
-			check_leader_completeness(lab, node);
 		check_progress(lab, node);
-	}
 	check_positions(lab, node);
 }

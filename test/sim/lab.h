@@ -18,6 +18,7 @@
  *	  node.c		the host of one core: executes its actions, applies
  *	  invariants.c	what must hold after every event
  *	  history.c		what happened in the run: terms, entries, commits, commands
+ *	  mutant_runs.c	old bugs put back, and found
  *	  cluster.c		the helpers that tests are written with
  *	  trace.c		the timeline, and its hash
  *
@@ -297,6 +298,7 @@ extern void invariants_commit(Lab *lab, Node *node, RaftIndex commit, RaftIndex 
 extern void invariants_apply(Lab *lab, Node *node, RaftIndex index);
 extern void invariants_durable(Lab *lab, Node *node);
 extern void invariants_recovered(Lab *lab, Node *node, const RaftBoot *boot);
+extern void invariants_leader(Lab *lab, Node *node);
 extern void invariants_after_step(Lab *lab, Node *node);
 extern const char *invariant_name(int number);
 
@@ -364,6 +366,7 @@ extern void lab_fail(Lab *lab, int invariant, const char *format,...)
 
 extern void trace_line(Lab *lab, const char *format,...) __attribute__((format(printf, 2, 3)));
 extern void trace_message(Lab *lab, const char *verb, const RaftMessage *message);
+extern void trace_write(Lab *lab, const Node *node, const RaftWrite *write);
 
 #define lab_trace(lab, ...) \
 	do { \

@@ -53,7 +53,7 @@ basic_agree(Lab *lab)
 /*
  * Each command is sent to each peer once.  The bound is ours, tighter than the
  * ladder's 3 * 50,000 + 50,000: two peers get each command as one record in one
- * frame, and 15,000 bytes are room for acknowledgements, commit notices and
+ * frame, and 8,000 bytes are room for acknowledgements, commit notices and
  * heartbeats (104 bytes each) in the time that the ten commands take.
  */
 static void
@@ -70,7 +70,7 @@ rpc_bytes(Lab *lab)
 	for (uint64_t i = 0; i < commands; i++)
 		cluster_one(lab, cluster_random_command(lab, size), 3, ONCE);
 	sent = lab->network.bytes - before;
-	if (sent > expected + 15000)
+	if (sent > expected + 8000)
 		lab_fail(lab, 19, "%llu bytes for %llu commands of %u bytes to 2 peers",
 				 (unsigned long long) sent, (unsigned long long) commands, size);
 }
@@ -245,7 +245,7 @@ rejoin(Lab *lab)
 static void
 backup(Lab *lab)
 {
-	const uint64_t rejections_bound = 12;
+	const uint64_t rejections_bound = 5;
 	RaftNodeId	first,
 				second,
 				other;

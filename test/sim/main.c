@@ -192,41 +192,45 @@ selected(const LabTest *test, const Options *options)
 	return strcmp(test->group, options->group) == 0;
 }
 
+/* The value in an argument of the form name=value; NULL when it is another name. */
+static char *
+option_value(char *argument, const char *name)
+{
+	size_t		size = strlen(name);
+
+	return strncmp(argument, name, size) == 0 && argument[size] == '=' ? argument + size + 1 : NULL;
+}
+
 static void
 parse_options(Options *options, int argc, char **argv)
 {
 	*options = (Options) {.group = "all", .test = "all", .seeds = 200, .mutant = ""};
 	for (int i = 1; i < argc; i++)
 	{
-		char	   *value = strchr(argv[i], '=');
-		size_t		name;
+		char	   *value;
 
-		if (value == NULL)
-		{
-			fprintf(stderr, "lab: \"%s\" is not of the form name=value\n", argv[i]);
-			exit(2);
-		}
-		name = (size_t) (value++ - argv[i]);
-		if (strncmp(argv[i], "group", name) == 0)
+		if ((value = option_value(argv[i], "group")) != NULL)
 			options->group = value;
-		else if (strncmp(argv[i], "test", name) == 0)
+		else if ((value = option_value(argv[i], "test")) != NULL)
 			options->test = value;
-		else if (strncmp(argv[i], "seeds", name) == 0 && name == 5)
+		else if ((value = option_value(argv[i], "seeds")) != NULL)
 			options->seeds = strtoull(value, NULL, 10);
-		else if (strncmp(argv[i], "seed", name) == 0)
+		else if ((value = option_value(argv[i], "seed")) != NULL)
 			options->seed = strtoull(value, NULL, 10);
-		else if (strncmp(argv[i], "trace", name) == 0)
+		else if ((value = option_value(argv[i], "trace")) != NULL)
 			options->trace = value[0] == '1';
-		else if (strncmp(argv[i], "mutants", name) == 0 && name == 7)
-			options->mutants = value[0] == '1';
-		else if (strncmp(argv[i], "mutant", name) == 0)
+		else if ((value = option_value(argv[i], "mutant")) != NULL)
 			options->mutant = value;
+		else if ((value = option_value(argv[i], "mutants")) != NULL)
+			options->mutants = value[0] == '1';
 		else
 		{
 			fprintf(stderr, "lab: unknown option \"%s\"\n", argv[i]);
 			exit(2);
 		}
 	}
+	if (options->trace && options->seed == 0)
+		options->seed = 1;		/* a timeline is of one run */
 }
 
 int
@@ -239,7 +243,7 @@ main(int argc, char **argv)
 
 	parse_options(&options, argc, argv);
 	if (options.mutants)
-		return mutants_run(lab, suites, lengthof(suites), options.seeds);
+		return mutants_run(lab, suites, lengthof(suites));
 	if (options.mutant[0] != '\0' && !mutant_set(options.mutant))
 	{
 		fprintf(stderr, "lab: there is no mutant \"%s\" in this build\n", options.mutant);

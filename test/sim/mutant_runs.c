@@ -3,12 +3,10 @@
  * mutant_runs.c
  *	  The mutation gate: each old bug is put back and must be found.
  *
- * For every mutant the tests run seed by seed: all tests with seed 1, then all
- * with seed 2, until each has had its say or the seeds are used up.  The table
- * names the first test of the ladder or of the random runs that found it and
- * what it broke there, and how many tests found it at all; a lesson written for
- * just this bug counts among those, but a bug is only well caught when a test
- * that does not know of it stumbles over it too.
+ * For every mutant all tests run with seed 1, then all with seed 2, and so on:
+ * for ten seeds, or, when nothing but a lesson has found it by then, up to the
+ * number of seeds that is allowed for it.  A lesson written for just this bug is
+ * not enough: a test that does not know of it has to stumble over it too.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,11 +17,12 @@
 
 #ifdef RAFT_MUTANTS
 
-#define ENOUGH_TESTS	64
+#define MAX_TESTS		100
+#define SEEDS_AT_LEAST	10
 
 RaftMutant	raft_mutant = MUTANT_NONE;
 
-/* The seeds within which each must be found by a test that is not a lesson. */
+/* The seeds within which a test that is not a lesson must find each. */
 static const struct
 {
 	const char *name;
@@ -43,6 +42,8 @@ static const struct
 	[MUTANT_BACKUP_BY_ONE] = {"BACKUP_BY_ONE", 10},
 	[MUTANT_LATE_VOTE] = {"LATE_VOTE", 100},
 };
+
+_Static_assert(MUTANT_COUNT == 14, "every mutant has a name and a number of seeds");
 
 bool
 mutant_set(const char *name)
@@ -64,78 +65,109 @@ mutant_now(void)
 	return raft_mutant == MUTANT_NONE ? NULL : mutants[raft_mutant].name;
 }
 
+/* The first seed with which a test found the mutant, and what broke. */
 typedef struct Finding
 {
-	const char *test;			/* NULL = not found */
+	const LabTest *test;
 	uint64_t	seed;
 	LabFailure	failure;
 } Finding;
 
-static void
-note(Finding *finding, const Lab *lab)
+typedef struct Hunt
 {
-	if (finding->test == NULL)
-		*finding = (Finding) {.test = lab->test, .seed = lab->seed, .failure = lab->failure};
+	size_t		n;
+	bool		by_stranger;	/* by a test that is not a lesson */
+	Finding		findings[MAX_TESTS];
+} Hunt;
+
+static bool
+is_lesson(const LabTest *test)
+{
+	return strcmp(test->group, "lesson") == 0;
 }
 
-/* True when the mutant is found within its seeds; prints its row. */
 static bool
-hunt(Lab *lab, const LabTest *const *suites, size_t n_suites, uint64_t max_seeds)
+has_found(const Hunt *hunt, const LabTest *test)
 {
-	Finding		by_lesson = {0};
-	Finding		by_ladder = {0};
-	const char *finders[ENOUGH_TESTS];
-	size_t		n_finders = 0;
-	uint64_t	seeds = mutants[raft_mutant].seeds < max_seeds ? mutants[raft_mutant].seeds : max_seeds;
-	uint64_t	first_seeds = 0;
+	for (size_t i = 0; i < hunt->n; i++)
+		if (hunt->findings[i].test == test)
+			return true;
+	return false;
+}
 
-	for (uint64_t seed = 1; seed <= seeds && (by_ladder.test == NULL || seed <= first_seeds); seed++)
+/* All tests that have not found it yet, with one seed. */
+static void
+hunt_with_seed(Lab *lab, Hunt *hunt, const LabTest *const *suites, size_t n_suites, uint64_t seed)
+{
+	for (size_t s = 0; s < n_suites; s++)
 	{
-		for (size_t s = 0; s < n_suites; s++)
+		for (const LabTest *test = suites[s]; test->name != NULL; test++)
 		{
-			for (const LabTest *test = suites[s]; test->name != NULL; test++)
-			{
-				bool		known = false;
-
-				if (strcmp(test->group, "unit") == 0 ||
-					(test->max_seeds != 0 && seed > test->max_seeds))
-					continue;
-				for (size_t i = 0; i < n_finders; i++)
-					known = known || finders[i] == test->name;
-				if (known || lab_run(lab, test, seed))
-					continue;
-				note(strcmp(test->group, "lesson") == 0 ? &by_lesson : &by_ladder, lab);
-				if (n_finders < ENOUGH_TESTS)
-					finders[n_finders++] = test->name;
-			}
+			if (strcmp(test->group, "unit") == 0 || has_found(hunt, test) ||
+				(test->max_seeds != 0 && seed > test->max_seeds) ||
+				lab_run(lab, test, seed) || hunt->n == MAX_TESTS)
+				continue;
+			hunt->findings[hunt->n++] = (Finding) {
+				.test = test, .seed = seed, .failure = lab->failure
+			};
+			hunt->by_stranger = hunt->by_stranger || !is_lesson(test);
 		}
-		if (first_seeds == 0)
-			first_seeds = 5;
 	}
-	printf("| %-19s | %-38s |", mutants[raft_mutant].name, by_lesson.test ? by_lesson.test : "-");
-	if (by_ladder.test == NULL)
-		printf(" not found in %llu seeds |", (unsigned long long) seeds);
-	else
-		printf(" %s, seed %llu: %s |", by_ladder.test, (unsigned long long) by_ladder.seed,
-			   by_ladder.failure.invariant ? invariant_name(by_ladder.failure.invariant) :
-			   by_ladder.failure.what);
-	printf(" %zu tests |\n", n_finders);
+}
+
+/* A row of the table in README.md. */
+static void
+print_row(const Hunt *hunt, uint64_t seeds)
+{
+	const char *comma = "";
+	size_t		lessons = 0;
+
+	printf("| %s | ", mutant_now());
+	for (size_t i = 0; i < hunt->n; i++)
+	{
+		const Finding *finding = &hunt->findings[i];
+
+		if (is_lesson(finding->test))
+			lessons++;
+		else
+		{
+			printf("%s%s %llu", comma, finding->test->name, (unsigned long long) finding->seed);
+			if (comma[0] == '\0')
+				printf(" (%s)", finding->failure.invariant ?
+					   invariant_name(finding->failure.invariant) : finding->failure.what);
+			comma = ", ";
+		}
+	}
+	if (!hunt->by_stranger)
+		printf("not found in %llu seeds", (unsigned long long) seeds);
+	printf(" | %zu |\n", lessons);
 	fflush(stdout);
-	return by_ladder.test != NULL;
+}
+
+/* True when the present mutant is found within its seeds. */
+static bool
+hunt_mutant(Lab *lab, const LabTest *const *suites, size_t n_suites)
+{
+	Hunt		hunt = {0};
+	uint64_t	allowed = mutants[raft_mutant].seeds;
+
+	for (uint64_t seed = 1; seed <= allowed && (seed <= SEEDS_AT_LEAST || !hunt.by_stranger); seed++)
+		hunt_with_seed(lab, &hunt, suites, n_suites, seed);
+	print_row(&hunt, allowed);
+	return hunt.by_stranger;
 }
 
 int
-mutants_run(Lab *lab, const LabTest *const *suites, size_t n_suites, uint64_t max_seeds)
+mutants_run(Lab *lab, const LabTest *const *suites, size_t n_suites)
 {
 	int			passed = 0,
 				failed = 0;
 
-	printf("| %-19s | %-38s | found first by, and what broke there | found by |\n", "mutant", "lesson");
-	printf("|---|---|---|---|\n");
+	printf("| mutant | found by, with its first seed (what broke) | lessons |\n|---|---|---|\n");
 	for (int m = MUTANT_NONE + 1; m < MUTANT_COUNT; m++)
 	{
 		raft_mutant = (RaftMutant) m;
-		if (hunt(lab, suites, n_suites, max_seeds))
+		if (hunt_mutant(lab, suites, n_suites))
 			passed++;
 		else
 			failed++;
@@ -162,12 +194,11 @@ mutant_now(void)
 }
 
 int
-mutants_run(Lab *lab, const LabTest *const *suites, size_t n_suites, uint64_t max_seeds)
+mutants_run(Lab *lab, const LabTest *const *suites, size_t n_suites)
 {
 	(void) lab;
 	(void) suites;
 	(void) n_suites;
-	(void) max_seeds;
 	fputs("lab: this build has no mutants\n", stderr);
 	return 2;
 }

@@ -147,9 +147,8 @@ execute_write(Lab *lab, Node *node, const RaftEvent *event, const RaftWrite *wri
 {
 	DiskOp		op = {0};
 
-	lab_trace(lab, "n%u  write op %llu: term %llu vote %u%s%s", node->id,
-			  (unsigned long long) write->op, (unsigned long long) write->term, write->vote,
-			  write->truncate_from ? ", truncates" : "", write->n_entries ? ", appends" : "");
+	if (lab->tracing)
+		trace_write(lab, node, write);
 	invariants_write(lab, node, write);
 	node->written = write->op;
 	if (write->truncate_from != 0)
@@ -242,6 +241,7 @@ node_step(Lab *lab, Node *node, const RaftEvent *event)
 	node->before = node->status;
 	actions = raft_step(node->core, event);
 	raft_core_status(node->core, &node->status);
+	invariants_leader(lab, node);
 	for (uint32_t i = 0; i < actions->n; i++)
 		execute(lab, node, event, &actions->item[i]);
 	node->deadline = actions->deadline;

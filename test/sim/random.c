@@ -266,7 +266,36 @@ random_faults_of_any_size(Lab *lab)
 	random_run(lab, pick(&lab->rng_test, sizes, lengthof(sizes)));
 }
 
+/*
+ * Elections without end while replies come seconds late: leaders are cut off as
+ * soon as they lead, two candidates run at once, and votes of campaigns long lost
+ * still arrive.
+ */
+static void
+random_elections(Lab *lab)
+{
+	Rng		   *rng = &lab->rng_test;
+
+	cluster_init(lab, rng_percent(rng, 50) ? 3 : 5);
+	lab->network.unreliable = true;
+	lab->network.long_reordering = true;
+	lab->network.replay_percent = 50;
+	for (int i = 0; i < 150; i++)
+	{
+		RaftNodeId	other = (RaftNodeId) rng_between(rng, 1, lab->n);
+
+		for (RaftNodeId k = 1; k <= lab->n; k++)
+			if (lab->nodes[k].connected && lab->nodes[k].status.role == RAFT_LEADER)
+				cluster_disconnect(lab, k);
+		cluster_connect(lab, other);
+		cluster_start(lab, other, cluster_number((uint64_t) i));
+		cluster_sleep(lab, rng_below(rng, 500) * MS);
+	}
+	healed_phase(lab);
+}
+
 const LabTest random_tests[] = {
+	{"random_elections", "random", 0, 0, random_elections},
 	{"random_faults_of_3", "random", 0, 0, random_faults_of_3},
 	{"random_faults_of_any_size", "random", 0, 0, random_faults_of_any_size},
 	{0}

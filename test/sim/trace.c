@@ -28,7 +28,10 @@ trace_line(Lab *lab, const char *format,...)
 		puts(line);
 }
 
-/* One line for a message: who, what, and the fields that its type uses. */
+/*
+ * One line for a message: who, what, and the fields that its type uses.  A round
+ * is shown as the boot count of the node that asked and its number since.
+ */
 void
 trace_message(Lab *lab, const char *verb, const RaftMessage *m)
 {
@@ -60,7 +63,25 @@ trace_message(Lab *lab, const char *verb, const RaftMessage *m)
 						 (unsigned long long) m->log_term);
 			break;
 	}
-	trace_line(lab, "n%u -> n%u  %-7s  %s  term %llu  round %llu  %s", m->from, m->to, verb,
+	trace_line(lab, "n%u -> n%u  %-7s  %s  term %llu  round %llu.%llu  %s", m->from, m->to, verb,
 			   raft_message_name(m->type), (unsigned long long) m->term,
-			   (unsigned long long) m->round, rest);
+			   (unsigned long long) (m->round >> 32), (unsigned long long) (m->round & UINT32_MAX),
+			   rest);
+}
+
+/* One line for a write: what it does to the log. */
+void
+trace_write(Lab *lab, const Node *node, const RaftWrite *w)
+{
+	char		truncates[40] = "";
+	char		appends[60] = "";
+
+	if (w->truncate_from != 0)
+		snprintf(truncates, sizeof(truncates), ", truncates from %llu",
+				 (unsigned long long) w->truncate_from);
+	if (w->n_entries != 0)
+		snprintf(appends, sizeof(appends), ", appends %llu..%llu", (unsigned long long) w->first,
+				 (unsigned long long) (w->first + w->n_entries - 1));
+	trace_line(lab, "n%u  write op %llu: term %llu, vote %u%s%s", node->id,
+			   (unsigned long long) w->op, (unsigned long long) w->term, w->vote, truncates, appends);
 }

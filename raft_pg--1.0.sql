@@ -1,0 +1,301 @@
+/* raft_pg--1.0.sql: functions and views in the target schema, internals in schema raft */
+
+-- complain if the script is sourced in psql rather than by CREATE EXTENSION
+\echo Use "CREATE EXTENSION raft_pg" to load this file. \quit
+
+CREATE SCHEMA raft;
+COMMENT ON SCHEMA raft IS 'raft_pg: log, state and internals of the Raft group of this database';
+
+-- ---------------------------------------------------------------------------
+-- The log
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION raft.log_handler(internal) RETURNS table_am_handler
+    AS 'MODULE_PATHNAME', 'raft_log_handler' LANGUAGE c STRICT;
+COMMENT ON FUNCTION raft.log_handler(internal) IS 'handler of access method raft_log';
+
+CREATE ACCESS METHOD raft_log TYPE TABLE HANDLER raft.log_handler;
+COMMENT ON ACCESS METHOD raft_log IS 'pages of the Raft log, read-only in SQL';
+
+CREATE TABLE raft.log (
+    index       bigint NOT NULL,
+    term        bigint NOT NULL,
+    kind        text NOT NULL,
+    node_id     integer NOT NULL,
+    proposed_at timestamptz NOT NULL,
+    command     bytea
+) USING raft_log;
+COMMENT ON TABLE raft.log IS 'entries of the Raft log of this node, committed or not';
+COMMENT ON COLUMN raft.log.index IS 'position in the log, from 1';
+COMMENT ON COLUMN raft.log.term IS 'term of the leader that took the entry into the log';
+COMMENT ON COLUMN raft.log.kind IS 'noop, config, command or set_apply';
+COMMENT ON COLUMN raft.log.node_id IS 'node whose session proposed the entry; 0 for the leader itself';
+COMMENT ON COLUMN raft.log.proposed_at IS 'clock of the leader when it took the entry';
+COMMENT ON COLUMN raft.log.command IS 'what was proposed';
+
+-- ---------------------------------------------------------------------------
+-- This node, and what it has applied
+-- ---------------------------------------------------------------------------
+
+CREATE TABLE raft.node (
+    node       text NOT NULL,
+    node_id    integer NOT NULL,
+    group_id   uuid NOT NULL,
+    bootstrap  bytea NOT NULL,
+    members    jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+CREATE UNIQUE INDEX node_one_row ON raft.node ((true));
+COMMENT ON TABLE raft.node IS 'identity that raft_start() gave this database; at most one row';
+COMMENT ON INDEX raft.node_one_row IS 'a database is one node of one group';
+COMMENT ON COLUMN raft.node.node IS 'name of this node';
+COMMENT ON COLUMN raft.node.node_id IS 'number of this node in the group';
+COMMENT ON COLUMN raft.node.group_id IS 'identity of the group, the same on every node';
+COMMENT ON COLUMN raft.node.bootstrap IS 'first configuration of the group as it stands in entry 1 of the log';
+COMMENT ON COLUMN raft.node.members IS 'members given to raft_start(): name and connection string';
+COMMENT ON COLUMN raft.node.created_at IS 'when raft_start() was first called here';
+
+-- One row, updated with every batch of commands, so it has no index, leaves room on the
+-- page for HOT updates, and is vacuumed when old snapshots let dead versions pile up.
+CREATE TABLE raft.applied (
+    applied_index  bigint NOT NULL,
+    apply_function text
+) WITH (fillfactor = 10, vacuum_truncate = off,
+        autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0,
+        autovacuum_analyze_threshold = 1000000000);
+INSERT INTO raft.applied VALUES (0, NULL);
+COMMENT ON TABLE raft.applied IS 'how far this database has applied the log; changed in the transaction of the commands themselves';
+COMMENT ON COLUMN raft.applied.applied_index IS 'every entry up to here is applied; pg_stat_raft may be ahead where nothing had to be stored';
+COMMENT ON COLUMN raft.applied.apply_function IS 'function that gets each command, as set by raft_set_apply()';
+
+CREATE TABLE raft.failures (
+    index     bigint NOT NULL PRIMARY KEY,
+    term      bigint NOT NULL,
+    sqlstate  text NOT NULL,
+    message   text NOT NULL,
+    failed_at timestamptz NOT NULL
+);
+COMMENT ON TABLE raft.failures IS 'commands whose result is an error; rows may be deleted at any time';
+COMMENT ON COLUMN raft.failures.index IS 'position of the command in the log';
+COMMENT ON COLUMN raft.failures.term IS 'term of its entry';
+COMMENT ON COLUMN raft.failures.sqlstate IS 'error code that the apply function raised';
+COMMENT ON COLUMN raft.failures.message IS 'primary message of that error';
+COMMENT ON COLUMN raft.failures.failed_at IS 'when this node applied it';
+
+-- ---------------------------------------------------------------------------
+-- Between nodes
+-- ---------------------------------------------------------------------------
+
+CREATE PROCEDURE raft.stream(protocol integer, group_id uuid, sender integer, sender_name text,
+                             sender_boot bigint, recipient text)
+    AS 'MODULE_PATHNAME', 'raft_stream' LANGUAGE c;
+COMMENT ON PROCEDURE raft.stream(integer, uuid, integer, text, bigint, text)
+    IS 'takes the messages of another node; called by its worker only';
+
+-- ---------------------------------------------------------------------------
+-- Start and stop
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.raft_start(node text DEFAULT NULL, members json DEFAULT NULL,
+                                       cluster_name text DEFAULT NULL,
+                                       OUT node text, OUT node_id integer, OUT group_id uuid)
+    AS 'MODULE_PATHNAME', 'raft_sql_start' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_start(text, json, text)
+    IS 'makes this database a node of a Raft group and starts it at commit';
+
+CREATE FUNCTION @extschema@.raft_stop() RETURNS boolean
+    AS 'MODULE_PATHNAME', 'raft_sql_stop' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_stop()
+    IS 'stops the Raft workers of this database at commit; identity and log are kept; false when it was not started';
+
+-- ---------------------------------------------------------------------------
+-- Proposing
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.raft_propose(command bytea, timeout interval DEFAULT NULL) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'raft_sql_propose' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_propose(bytea, interval)
+    IS 'proposes a command, waits until it is applied here, returns its index';
+
+CREATE FUNCTION @extschema@.raft_propose(command text, timeout interval DEFAULT NULL) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'raft_sql_propose' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_propose(text, interval)
+    IS 'the same for text, sent as its bytes in the encoding of this database';
+
+CREATE FUNCTION @extschema@.raft_propose_async(command bytea, OUT index bigint, OUT term bigint,
+                                               OUT is_leader boolean)
+    AS 'MODULE_PATHNAME', 'raft_sql_propose_async' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_propose_async(bytea)
+    IS 'proposes a command and returns its place in the log of the leader without waiting for the others';
+
+CREATE FUNCTION @extschema@.raft_propose_async(command text, OUT index bigint, OUT term bigint,
+                                               OUT is_leader boolean)
+    AS 'MODULE_PATHNAME', 'raft_sql_propose_async' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_propose_async(text)
+    IS 'the same for text, sent as its bytes in the encoding of this database';
+
+CREATE FUNCTION @extschema@.raft_wait(index bigint, term bigint DEFAULT NULL, timeout interval DEFAULT NULL)
+    RETURNS boolean
+    AS 'MODULE_PATHNAME', 'raft_sql_wait' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_wait(bigint, bigint, interval)
+    IS 'waits until the entry at index is applied here; false after the timeout; an error when another term stands there';
+
+CREATE FUNCTION @extschema@.raft_set_apply(apply_function regprocedure, timeout interval DEFAULT NULL)
+    RETURNS bigint
+    AS 'MODULE_PATHNAME', 'raft_sql_set_apply' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_set_apply(regprocedure, interval)
+    IS 'sets the function (bigint, bytea) that gets every command from here on, on every node; NULL for none';
+
+-- ---------------------------------------------------------------------------
+-- State
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.raft_state(OUT node text, OUT role text, OUT term bigint, OUT leader text,
+                                       OUT commit_index bigint, OUT applied_index bigint,
+                                       OUT last_index bigint, OUT has_quorum boolean,
+                                       OUT state text, OUT error text)
+    AS 'MODULE_PATHNAME', 'raft_sql_state' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_state() IS 'role, term, leader and positions of this node';
+
+CREATE FUNCTION @extschema@.raft_is_leader() RETURNS boolean
+    AS 'MODULE_PATHNAME', 'raft_sql_is_leader' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_is_leader() IS 'true while this node leads its group';
+
+CREATE FUNCTION @extschema@.raft_leader() RETURNS text
+    AS 'MODULE_PATHNAME', 'raft_sql_leader' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_leader() IS 'name of the leader; null while none is known';
+
+CREATE FUNCTION raft.member_list(OUT node text, OUT node_id integer, OUT role text, OUT conninfo text,
+                                 OUT is_self boolean, OUT is_leader boolean)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'raft_sql_members' LANGUAGE c ROWS 5;
+COMMENT ON FUNCTION raft.member_list() IS 'rows of raft.members';
+
+CREATE VIEW raft.members AS
+    SELECT node, node_id, role, conninfo, is_self, is_leader FROM raft.member_list();
+COMMENT ON VIEW raft.members IS 'members of the active configuration; of the first one while stopped';
+COMMENT ON COLUMN raft.members.node IS 'name of the member';
+COMMENT ON COLUMN raft.members.node_id IS 'its number in the group';
+COMMENT ON COLUMN raft.members.role IS 'voter or learner';
+COMMENT ON COLUMN raft.members.conninfo IS 'how other nodes connect to it';
+COMMENT ON COLUMN raft.members.is_self IS 'it is this node';
+COMMENT ON COLUMN raft.members.is_leader IS 'it is the leader, as far as this node knows';
+
+CREATE FUNCTION raft.stat(OUT node text, OUT node_id integer, OUT group_id uuid, OUT state text,
+                          OUT role text, OUT role_since timestamptz, OUT term bigint, OUT vote text,
+                          OUT leader text, OUT leader_contact timestamptz, OUT has_quorum boolean,
+                          OUT first_index bigint, OUT last_index bigint, OUT durable_index bigint,
+                          OUT commit_index bigint, OUT applied_index bigint,
+                          OUT durable_applied_index bigint, OUT floor_index bigint,
+                          OUT log_bytes bigint, OUT log_capacity bigint,
+                          OUT boot_count bigint, OUT elections bigint, OUT leaderships bigint,
+                          OUT messages_received bigint, OUT messages_refused bigint,
+                          OUT bytes_received bigint, OUT proposals bigint, OUT proposals_refused bigint,
+                          OUT flushes bigint, OUT entries_appended bigint, OUT turns bigint,
+                          OUT apply_transactions bigint, OUT commands bigint, OUT failures bigint,
+                          OUT apply_retries bigint, OUT apply_error text,
+                          OUT apply_error_time timestamptz)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'raft_sql_stat' LANGUAGE c ROWS 1;
+COMMENT ON FUNCTION raft.stat() IS 'the row of pg_stat_raft';
+
+CREATE VIEW @extschema@.pg_stat_raft AS SELECT * FROM raft.stat();
+COMMENT ON VIEW @extschema@.pg_stat_raft
+    IS 'figures of the Raft group of this database since its workers started; no row while it is stopped';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.node IS 'name of this node';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.node_id IS 'number of this node in the group';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.group_id IS 'identity of the group, the same on every node';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.state IS 'starting, running, stopping or failed';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.role IS 'follower, precandidate, candidate or leader';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.role_since IS 'when this node took its role';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.term IS 'current term';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.vote IS 'node voted for in the current term';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.leader IS 'leader of the current term, null while unknown';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.leader_contact IS 'last message of the leader';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.has_quorum IS 'leader: hears a majority; follower: hears a leader';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.first_index IS 'oldest entry still in the log';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.last_index IS 'newest entry in the log';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.durable_index IS 'newest entry that survives a crash here';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.commit_index IS 'newest entry known to be committed';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.applied_index IS 'newest entry whose effects can be read here';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.durable_applied_index IS 'newest entry whose effects survive a crash here';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.floor_index IS 'every member has the log up to here';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.log_bytes IS 'bytes held by the entries in the log';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.log_capacity IS 'bytes that the log can hold';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.boot_count IS 'how often this node has started';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.elections IS 'campaigns begun here';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.leaderships IS 'elections won here';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.messages_received IS 'messages from other nodes';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.messages_refused IS 'messages that did not decode or were not meant for this node';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.bytes_received IS 'bytes of messages from other nodes';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.proposals IS 'commands that sessions here proposed';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.proposals_refused IS 'of these, not taken into the log';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.flushes IS 'flushes of the log to disk';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.entries_appended IS 'entries appended to the log';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.turns IS 'turns of the node worker''s main loop';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_transactions IS 'transactions of the applier';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.commands IS 'commands applied';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.failures IS 'of these, commands whose result is an error';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_retries IS 'transactions of the applier that failed for reasons of this server and were tried again';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_error IS 'why the applier does not proceed; null when it does';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_error_time IS 'when that happened last';
+
+CREATE FUNCTION raft.stat_replication(OUT node text, OUT node_id integer, OUT role text, OUT link text,
+                                      OUT progress text, OUT match_index bigint, OUT next_index bigint,
+                                      OUT inflight integer, OUT lag bigint, OUT last_contact timestamptz,
+                                      OUT sent_messages bigint, OUT sent_bytes bigint,
+                                      OUT dropped_messages bigint, OUT connects bigint,
+                                      OUT last_connect timestamptz, OUT last_error text,
+                                      OUT last_error_time timestamptz, OUT incoming boolean)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'raft_sql_stat_replication' LANGUAGE c ROWS 4;
+COMMENT ON FUNCTION raft.stat_replication() IS 'rows of pg_stat_raft_replication';
+
+CREATE VIEW @extschema@.pg_stat_raft_replication AS SELECT * FROM raft.stat_replication();
+COMMENT ON VIEW @extschema@.pg_stat_raft_replication
+    IS 'this node''s connections to its peers and, on the leader, their progress; no row while it is stopped';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.node IS 'name of the peer';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.node_id IS 'number of the peer in the group';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.role IS 'voter or learner';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.link IS 'outgoing stream: waiting, connecting, calling or streaming';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.progress IS 'leader: probe until the logs agree, then replicate; else null';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.match_index IS 'leader: newest entry known to be durable on the peer; else null';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.next_index IS 'leader: next entry to send; else null';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.inflight IS 'leader: appends sent and not answered; else null';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.lag IS 'leader: entries of the log that the peer has not confirmed; else null';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_contact IS 'leader: last answer of the peer in this term; else null';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.sent_messages IS 'messages handed to the connection';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.sent_bytes IS 'bytes of these messages';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.dropped_messages IS 'messages dropped: no stream, or a full socket';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.connects IS 'streams established';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_connect IS 'when the last one was established';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_error IS 'why the last connection failed or ended';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_error_time IS 'when that was';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming IS 'a stream from the peer is open';
+
+-- ---------------------------------------------------------------------------
+-- Rights: nothing for PUBLIC, status for pg_monitor
+-- ---------------------------------------------------------------------------
+
+REVOKE ALL ON SCHEMA raft FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA raft FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA raft FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.raft_start(text, json, text),
+                       @extschema@.raft_stop(),
+                       @extschema@.raft_propose(bytea, interval),
+                       @extschema@.raft_propose(text, interval),
+                       @extschema@.raft_propose_async(bytea),
+                       @extschema@.raft_propose_async(text),
+                       @extschema@.raft_wait(bigint, bigint, interval),
+                       @extschema@.raft_set_apply(regprocedure, interval),
+                       @extschema@.raft_state(),
+                       @extschema@.raft_is_leader(),
+                       @extschema@.raft_leader()
+    FROM PUBLIC;
+REVOKE ALL ON @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA raft TO pg_monitor;
+GRANT SELECT ON raft.members, @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication TO pg_monitor;
+GRANT EXECUTE ON FUNCTION raft.member_list(), raft.stat(), raft.stat_replication(),
+                          @extschema@.raft_state(), @extschema@.raft_is_leader(), @extschema@.raft_leader()
+    TO pg_monitor;

@@ -1,0 +1,147 @@
+-- the apply function: set and unset, exactly once, in order; errors of commands; what it may do
+CREATE EXTENSION raft_pg;
+SELECT node FROM raft_start();
+
+CREATE TABLE applied (index bigint PRIMARY KEY, command text NOT NULL CHECK (command <> 'forbidden'));
+CREATE FUNCTION apply(index bigint, command bytea) RETURNS void LANGUAGE sql
+    AS $$ INSERT INTO applied VALUES (index, convert_from(command, 'UTF8')) $$;
+
+-- without a function, commands are committed and nothing else
+SELECT raft_propose('nobody wants it') AS first \gset
+SELECT count(*) FROM applied;
+SELECT apply_function FROM raft.applied;
+
+-- what can be set
+CREATE PROCEDURE a_procedure(bigint, bytea) LANGUAGE sql AS '';
+CREATE FUNCTION one_argument(bytea) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION a_set(bigint, bytea) RETURNS SETOF int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION pg_temp.temporary(bigint, bytea) RETURNS void LANGUAGE sql AS '';
+SELECT raft_set_apply('a_procedure(bigint, bytea)');
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_set_apply('one_argument(bytea)');
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_set_apply('a_set(bigint, bytea)');
+SELECT raft_set_apply('pg_temp.temporary(bigint, bytea)');
+SELECT raft_set_apply('missing(bigint, bytea)');
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_set_apply(4294967295);
+BEGIN;
+SELECT raft_set_apply('apply(bigint, bytea)');
+ROLLBACK;
+\echo :LAST_ERROR_SQLSTATE
+
+SELECT raft_set_apply('apply(bigint, bytea)') - :first AS place;
+SELECT applied_index - :first AS place, apply_function FROM raft.applied;
+SELECT index - :first AS place, kind, convert_from(command, 'UTF8') AS command
+    FROM raft.log WHERE index > :first ORDER BY index;
+
+-- applied once raft_propose() returns
+SELECT raft_propose('one') - :first AS place;
+SELECT raft_propose('two') - :first AS place;
+SELECT index - :first AS place, command FROM applied ORDER BY index;
+
+-- in order and once each
+DO $$
+BEGIN
+    FOR i IN 1..200 LOOP
+        PERFORM raft_propose_async('many ' || i);
+    END LOOP;
+    PERFORM raft_propose('the last');
+END
+$$;
+SELECT count(*), count(DISTINCT command), max(index) - min(index) + 1 AS range,
+       bool_and(command = 'many ' || index - :first - 3) FILTER (WHERE command LIKE 'many %') AS in_order
+    FROM applied WHERE index > :first + 3;
+
+-- a command that fails is recorded, its proposer gets the error, the others proceed
+SELECT raft_propose('forbidden');
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_propose('\xff'::bytea);
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_propose('after the failures') - :first AS place;
+SELECT index - :first AS place, sqlstate, message FROM raft.failures ORDER BY index;
+SELECT count(*) FROM applied WHERE command IN ('forbidden', 'after the failures');
+
+-- a batch with failures in it
+DO $$
+BEGIN
+    FOR i IN 1..200 LOOP
+        PERFORM raft_propose_async(CASE WHEN i % 10 = 0 THEN 'forbidden' ELSE 'mixed ' || i END);
+    END LOOP;
+    PERFORM raft_propose('the last of the mixed');
+END
+$$;
+SELECT count(*) FROM applied WHERE command LIKE 'mixed %';
+SELECT count(*) FROM raft.failures;
+SELECT failures FROM pg_stat_raft;
+
+-- the function runs as its owner, restricted; it leaves no setting behind
+CREATE ROLE regress_raft_owner;
+GRANT INSERT, SELECT ON applied TO regress_raft_owner;
+CREATE FUNCTION apply_owned(index bigint, command bytea) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO applied VALUES (index, current_user || ', work_mem ' || current_setting('work_mem'));
+    PERFORM set_config('work_mem', '77MB', false);
+    EXECUTE convert_from(command, 'UTF8');
+    RETURN 'whatever';
+END
+$$;
+ALTER FUNCTION apply_owned(bigint, bytea) OWNER TO regress_raft_owner;
+SELECT raft_set_apply('apply_owned(bigint, bytea)') AS owned \gset
+SELECT raft_propose('SELECT 1') - :owned AS place;
+SELECT raft_propose('SELECT 2') - :owned AS place;
+SELECT index - :owned AS place, command FROM applied WHERE index > :owned ORDER BY index;
+SELECT raft_propose('DELETE FROM raft.applied');
+SELECT raft_propose('SET ROLE postgres');
+SELECT raft_propose('RESET SESSION AUTHORIZATION');
+SELECT raft_propose('CREATE TEMP TABLE t ()');
+SELECT raft_propose('COMMIT');
+SELECT raft_propose($$SELECT raft_propose('a command that proposes')$$);
+SELECT raft_propose($$RAISE EXCEPTION$$);
+SELECT raft_propose($$DO 'BEGIN RAISE EXCEPTION ''my own'' USING ERRCODE = ''R0001''; END'$$);
+\echo :LAST_ERROR_SQLSTATE
+SELECT index - :owned AS place, sqlstate FROM raft.failures WHERE index > :owned ORDER BY index;
+
+-- a deferred constraint is checked with its command
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE child (id int REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
+CREATE FUNCTION apply_sql(bigint, bytea) RETURNS void LANGUAGE plpgsql
+    AS $$ BEGIN EXECUTE convert_from($2, 'UTF8'); END $$;
+SELECT raft_set_apply('apply_sql(bigint, bytea)') AS sql \gset
+SELECT raft_propose('INSERT INTO child VALUES (1)');
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_propose('INSERT INTO parent VALUES (1)') - :sql AS place;
+SELECT raft_propose('INSERT INTO child VALUES (1)') - :sql AS place;
+
+-- a function that is gone is not the command's fault: it waits for the function to come back
+ALTER FUNCTION apply_sql(bigint, bytea) RENAME TO apply_hidden;
+SELECT index AS waiting FROM raft_propose_async('INSERT INTO parent VALUES (2)') \gset
+SELECT raft_wait(:waiting, timeout => '300 ms');
+SELECT apply_error, apply_retries > 0 AS retried FROM pg_stat_raft;
+ALTER FUNCTION apply_hidden(bigint, bytea) RENAME TO apply_sql;
+SELECT raft_wait(:waiting);
+SELECT * FROM parent ORDER BY id;
+SELECT apply_error FROM pg_stat_raft;
+SELECT count(*) FROM raft.failures WHERE index = :waiting;
+
+-- replaced, the new definition counts; unset, nobody gets commands
+CREATE OR REPLACE FUNCTION apply_sql(bigint, bytea) RETURNS void LANGUAGE sql
+    AS 'INSERT INTO parent SELECT 1000 + length($2)';
+SELECT raft_propose('four') - :sql AS place;
+SELECT raft_set_apply(NULL) - :sql AS place;
+SELECT raft_propose('fifth') - :sql AS place;
+SELECT * FROM parent ORDER BY id;
+SELECT apply_function FROM raft.applied;
+
+-- what was set and applied outlives a stop
+SELECT raft_set_apply('apply(bigint, bytea)') > 0 AS set;
+SELECT raft_stop();
+SELECT node FROM raft_start();
+SELECT raft_propose('after the stop') AS restarted \gset
+SELECT index = :restarted AS applied, command FROM applied ORDER BY index DESC LIMIT 1;
+
+DROP EXTENSION raft_pg;
+DROP TABLE applied, parent, child;
+DROP FUNCTION apply, apply_owned, apply_sql, one_argument, a_set;
+DROP PROCEDURE a_procedure;
+DROP ROLE regress_raft_owner;

@@ -1,0 +1,90 @@
+-- rights: nothing for PUBLIC, status for pg_monitor, the rest by GRANT
+CREATE EXTENSION raft_pg;
+SELECT node FROM raft_start();
+SELECT raft_propose('by the superuser') > 0 AS proposed;
+
+-- every routine and relation of the extension is closed to PUBLIC and has a comment
+SELECT p.oid::regprocedure FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+    WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+    AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'raft_pg')
+    AND (has_function_privilege('public', p.oid, 'EXECUTE') OR obj_description(p.oid, 'pg_proc') IS NULL);
+SELECT c.oid::regclass FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
+    WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e'
+    AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'raft_pg')
+    AND (has_table_privilege('public', c.oid, 'SELECT, INSERT, UPDATE, DELETE')
+         OR obj_description(c.oid, 'pg_class') IS NULL);
+SELECT a.attrelid::regclass, a.attname FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.objid
+    WHERE d.classid = 'pg_class'::regclass AND d.deptype = 'e' AND a.attnum > 0
+    AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'raft_pg')
+    AND col_description(a.attrelid, a.attnum) IS NULL;
+
+CREATE ROLE regress_raft_nobody;
+CREATE ROLE regress_raft_monitor IN ROLE pg_monitor;
+CREATE ROLE regress_raft_app;
+GRANT EXECUTE ON FUNCTION raft_start(text, json, text), raft_stop(), raft_propose(text, interval),
+    raft_set_apply(regprocedure, interval) TO regress_raft_app;
+
+SET ROLE regress_raft_nobody;
+SELECT raft_start();
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_stop();
+SELECT raft_propose('mine');
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_propose_async('mine');
+SELECT raft_wait(1);
+SELECT raft_set_apply(NULL);
+SELECT raft_state();
+SELECT raft_is_leader();
+SELECT raft_leader();
+SELECT * FROM pg_stat_raft;
+SELECT * FROM pg_stat_raft_replication;
+SELECT * FROM raft.log;
+SELECT * FROM raft.members;
+CALL raft.stream(1, gen_random_uuid(), 1, 'a', 1, 'b');
+RESET ROLE;
+
+SET ROLE regress_raft_monitor;
+SELECT node, role FROM raft_state();
+SELECT raft_is_leader(), raft_leader();
+SELECT node, role FROM pg_stat_raft;
+SELECT count(*) FROM pg_stat_raft_replication;
+SELECT node, is_leader FROM raft.members;
+SELECT raft_propose('mine');
+SELECT * FROM raft.log;
+SELECT * FROM raft.node;
+SELECT * FROM raft.failures;
+RESET ROLE;
+
+-- what was granted works without any right on the tables
+SET ROLE regress_raft_app;
+SELECT raft_propose('by the application') > 0 AS proposed;
+SELECT raft_propose('\x01'::bytea);
+SELECT raft_set_apply('pg_catalog.set_bit(bytea, bigint, integer)');
+SELECT raft_set_apply('pg_catalog.set_masklen(inet, integer)');
+RESET ROLE;
+CREATE FUNCTION superuser_function(bigint, bytea) RETURNS void LANGUAGE sql AS '';
+CREATE FUNCTION own_function(bigint, bytea) RETURNS void LANGUAGE sql AS '';
+ALTER FUNCTION own_function(bigint, bytea) OWNER TO regress_raft_app;
+SET ROLE regress_raft_app;
+SELECT raft_set_apply('superuser_function(bigint, bytea)');
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_set_apply('own_function(bigint, bytea)') > 0 AS set;
+SELECT raft_stop();
+SELECT node FROM raft_start();
+SELECT raft_propose('started by the application') > 0 AS proposed;
+RESET ROLE;
+
+DROP EXTENSION raft_pg;
+DROP FUNCTION superuser_function, own_function;
+DROP ROLE regress_raft_nobody, regress_raft_monitor, regress_raft_app;
+
+-- the first start, too
+CREATE ROLE regress_raft_app;
+CREATE EXTENSION raft_pg;
+GRANT EXECUTE ON FUNCTION raft_start(text, json, text), raft_propose(text, interval) TO regress_raft_app;
+SET ROLE regress_raft_app;
+SELECT node FROM raft_start('first');
+SELECT raft_propose('by the application') > 0 AS proposed;
+RESET ROLE;
+DROP EXTENSION raft_pg;
+DROP ROLE regress_raft_app;

@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * api.h
+ *	  What the SQL-callable functions share.
+ *
+ * start.c		raft_start, raft_stop
+ * members.c	the members given to raft_start: checks, group id, first configuration
+ * node_row.c	the row of raft.node
+ * propose.c	raft_propose, raft_propose_async, raft_set_apply
+ * wait.c		raft_wait, and timeouts
+ * state.c		raft_state, raft_is_leader, raft_leader, raft.members
+ * stats.c		pg_stat_raft, pg_stat_raft_replication
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_API_H
+#define RAFT_API_H
+
+#include "raft_pg.h"
+#include "node/group.h"
+
+/* --- members.c --- */
+
+/* A member as it was given to raft_start(). */
+typedef struct RaftGivenMember
+{
+	char	   *name;
+	char	   *conninfo;		/* "" for a group of one */
+} RaftGivenMember;
+
+/* Members in the order of their ids: member i has id i + 1. */
+typedef struct RaftGivenMembers
+{
+	int			n;
+	RaftGivenMember item[RAFT_MAX_MEMBERS];
+} RaftGivenMembers;
+
+/* ERROR 22023 when no node can have this name. */
+extern void raft_check_node_name(const char *name);
+
+/* Parses and checks the members object; ERROR with the reason. */
+extern void raft_members_parse(Datum json, RaftGivenMembers *members);
+
+/* Id of the member with this name; 0 when there is none. */
+extern RaftNodeId raft_members_find(const RaftGivenMembers *members, const char *name);
+
+/* The same on every node that is given the same members and cluster name. */
+extern void raft_members_group_id(const RaftGivenMembers *members, const char *cluster_name,
+								  uint8 group_id[RAFT_GROUP_ID_BYTES]);
+
+/* Payload of the first configuration entry: all members are voters. */
+extern bytea *raft_members_bootstrap(const RaftGivenMembers *members);
+
+extern Datum raft_members_jsonb(const RaftGivenMembers *members);
+
+/* --- node_row.c --- */
+
+/* The row of raft.node: who this database is. */
+typedef struct RaftNodeRow
+{
+	char	   *node;
+	RaftNodeId	node_id;
+	uint8		group_id[RAFT_GROUP_ID_BYTES];
+	bytea	   *bootstrap;
+} RaftNodeRow;
+
+/* Keeps other sessions from starting or stopping until the end of the transaction. */
+extern void raft_node_row_lock(void);
+
+/* False when raft_start() was never called.  Needs no right on the table. */
+extern bool raft_node_row_read(RaftNodeRow *row);
+
+extern void raft_node_row_insert(const RaftNodeRow *row, Datum members);
+
+/* --- wait.c --- */
+
+/*
+ * Milliseconds of an interval argument; the setting raft_pg.propose_timeout when it
+ * is NULL; 0 = for ever.
+ */
+extern long raft_timeout_arg(FunctionCallInfo fcinfo, int argument);
+
+/* --- state.c --- */
+
+extern Datum raft_group_id_datum(const uint8 group_id[RAFT_GROUP_ID_BYTES]);
+extern const char *raft_member_role_name(uint8 flags);
+
+#endif							/* RAFT_API_H */

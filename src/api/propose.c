@@ -1,0 +1,218 @@
+/*-------------------------------------------------------------------------
+ *
+ * propose.c
+ *	  raft_propose(), raft_propose_async() and raft_set_apply(): commands on
+ *	  their way into the log.
+ *
+ * A command that is in the log cannot be taken back, so nothing here runs where a
+ * rollback could seem to do that: inside a transaction block, inside a
+ * subtransaction, or after the statement itself has written something.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "api/api.h"
+#include "apply/apply.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "node/proposals.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(raft_sql_propose);
+PG_FUNCTION_INFO_V1(raft_sql_propose_async);
+PG_FUNCTION_INFO_V1(raft_sql_set_apply);
+
+/* ERROR 25001 where a rollback is still possible, 25006 where nothing may be written. */
+static void
+check_transaction(const char *function)
+{
+	if (raft_is_applier)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run while a command is being applied", function)));
+	PreventCommandDuringRecovery(function);
+	PreventCommandIfReadOnly(function);
+	PreventInTransactionBlock(true, function);
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run in a transaction that has already written", function),
+				 errdetail("What is proposed would stay when the transaction is rolled back.")));
+}
+
+/* bytea or text: bytes either way. */
+static struct varlena *
+command_arg(FunctionCallInfo fcinfo, int argument)
+{
+	struct varlena *command;
+	Size		size;
+
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("command must not be null")));
+
+	/* Look at the size first: a huge value need not be read from its pieces. */
+	size = toast_raw_datum_size(PG_GETARG_DATUM(argument)) - VARHDRSZ;
+	if (size > raft_max_command_bytes())
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("command is too large"),
+				 errdetail("It has %zu bytes; \"raft_pg.max_command_size\" allows %zu.",
+						   size, raft_max_command_bytes())));
+	command = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(argument));
+	return command;
+}
+
+/* Has the node worker got the command?  Then it may be applied whatever the backend does. */
+static bool
+handed_over(RaftOutcome outcome)
+{
+	return outcome == RAFT_OUTCOME_UNKNOWN || outcome == RAFT_OUTCOME_PLACED ||
+		outcome == RAFT_OUTCOME_APPLIED || outcome == RAFT_OUTCOME_FAILED;
+}
+
+/*
+ * raft_propose(), but a cancel that comes when the command is on its way cannot
+ * stop it: the result then tells what is known, for raft_proposal_check().
+ */
+static void
+propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+		RaftWaitMode mode, long timeout_ms, RaftProposalResult *result)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	memset(result, 0, sizeof(*result));
+	PG_TRY();
+	{
+		raft_propose(group, kind, data, size, mode, timeout_ms, result);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_QUERY_CANCELED || !handed_over(result->outcome))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+}
+
+Datum
+raft_sql_propose(PG_FUNCTION_ARGS)
+{
+	struct varlena *command = command_arg(fcinfo, 0);
+	long		timeout_ms = raft_timeout_arg(fcinfo, 1);
+	RaftGroup  *group;
+	RaftProposalResult result;
+
+	check_transaction("raft_propose()");
+	group = raft_group_require();
+	propose(group, RAFT_ENTRY_COMMAND, VARDATA_ANY(command), VARSIZE_ANY_EXHDR(command),
+			RAFT_WAIT_APPLIED, timeout_ms, &result);
+	raft_proposal_check(group, &result);
+	PG_RETURN_INT64((int64) result.index);
+}
+
+/* The laboratory's Start: at once, and no error when another node leads. */
+Datum
+raft_sql_propose_async(PG_FUNCTION_ARGS)
+{
+	struct varlena *command = command_arg(fcinfo, 0);
+	RaftProposalResult result = {.outcome = RAFT_OUTCOME_NOT_LEADER};
+	RaftGroup  *group;
+	TupleDesc	descriptor;
+	Datum		values[3];
+	bool		nulls[3];
+
+	check_transaction("raft_propose_async()");
+	group = raft_group_require();
+	if (pg_atomic_read_u32(&group->role) == RAFT_LEADER)
+		propose(group, RAFT_ENTRY_COMMAND, VARDATA_ANY(command), VARSIZE_ANY_EXHDR(command),
+				RAFT_WAIT_PLACED, raft_propose_timeout_ms, &result);
+	if (result.outcome != RAFT_OUTCOME_NOT_LEADER && result.outcome != RAFT_OUTCOME_NO_LEADER)
+		raft_proposal_check(group, &result);
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = Int64GetDatum((int64) result.index);
+	values[1] = Int64GetDatum((int64) result.term);
+	values[2] = BoolGetDatum(result.outcome == RAFT_OUTCOME_PLACED);
+	nulls[0] = nulls[1] = result.outcome != RAFT_OUTCOME_PLACED;
+	nulls[2] = false;
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+}
+
+/* ERROR unless every command can be handed to this function. */
+static void
+check_apply_function(Form_pg_proc function)
+{
+	if (function->prokind != PROKIND_FUNCTION || function->proretset)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a plain function", NameStr(function->proname)),
+				 errdetail("Procedures, aggregates, window functions and functions that return a set cannot get commands.")));
+	if (function->pronargs != 2 ||
+		function->proargtypes.values[0] != INT8OID ||
+		function->proargtypes.values[1] != BYTEAOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("function \"%s\" cannot get commands", NameStr(function->proname)),
+				 errdetail("Its arguments must be (index bigint, command bytea).")));
+	if (isAnyTempNamespace(function->pronamespace))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("function \"%s\" is temporary", NameStr(function->proname))));
+}
+
+/* The name under which every node finds the function; "" for none. */
+static char *
+apply_function_name(Oid oid)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(oid));
+	Form_pg_proc function;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function with OID %u does not exist", oid)));
+	function = (Form_pg_proc) GETSTRUCT(tuple);
+
+	/* It will run with its owner's rights, with whatever is proposed. */
+	if (!raft_function_ownercheck(oid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FUNCTION, NameStr(function->proname));
+	check_apply_function(function);
+
+	name = psprintf("%s" RAFT_APPLY_SIGNATURE,
+					quote_qualified_identifier(get_namespace_name(function->pronamespace),
+											   NameStr(function->proname)));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+Datum
+raft_sql_set_apply(PG_FUNCTION_ARGS)
+{
+	char	   *name = PG_ARGISNULL(0) ? pstrdup("") : apply_function_name(PG_GETARG_OID(0));
+	long		timeout_ms = raft_timeout_arg(fcinfo, 1);
+	RaftGroup  *group;
+	RaftProposalResult result;
+
+	check_transaction("raft_set_apply()");
+	group = raft_group_require();
+	propose(group, RAFT_ENTRY_SET_APPLY, name, strlen(name), RAFT_WAIT_APPLIED, timeout_ms, &result);
+	raft_proposal_check(group, &result);
+	PG_RETURN_INT64((int64) result.index);
+}

@@ -1,0 +1,196 @@
+/*-------------------------------------------------------------------------
+ *
+ * state.c
+ *	  raft_state(), raft_is_leader(), raft_leader() and the rows of raft.members.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "api/api.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/uuid.h"
+
+PG_FUNCTION_INFO_V1(raft_sql_state);
+PG_FUNCTION_INFO_V1(raft_sql_is_leader);
+PG_FUNCTION_INFO_V1(raft_sql_leader);
+PG_FUNCTION_INFO_V1(raft_sql_members);
+
+#define STATE_COLUMNS		10
+#define MEMBERS_COLUMNS		6
+
+Datum
+raft_group_id_datum(const uint8 group_id[RAFT_GROUP_ID_BYTES])
+{
+	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
+
+	StaticAssertStmt(UUID_LEN == RAFT_GROUP_ID_BYTES, "a group id is a UUID");
+	memcpy(uuid->data, group_id, UUID_LEN);
+	return UUIDPGetDatum(uuid);
+}
+
+const char *
+raft_member_role_name(uint8 flags)
+{
+	return (flags & (RAFT_MEMBER_VOTER | RAFT_MEMBER_OUTGOING)) != 0 ? "voter" : "learner";
+}
+
+/* Columns of a group that runs or is to run. */
+static void
+fill_state(RaftGroup *group, Datum *values, bool *nulls)
+{
+	RaftGroupStatus status;
+	char		error[512];
+	char		hint[256];
+	RaftGroupState state = raft_group_get_state(group, error, hint);
+	RaftNodeId	leader = pg_atomic_read_u32(&group->leader);
+	char	   *leader_name = leader == 0 ? NULL : raft_group_member_name(group, leader);
+
+	values[8] = CStringGetTextDatum(raft_group_state_name(state));
+	nulls[9] = error[0] == '\0';
+	if (!nulls[9])
+		values[9] = CStringGetTextDatum(error);
+	if (state != RAFT_GROUP_RUNNING)
+		return;
+
+	raft_group_get_status(group, &status);
+	values[1] = CStringGetTextDatum(raft_role_name(status.role));
+	values[2] = Int64GetDatum((int64) status.term);
+	if (leader_name != NULL)
+		values[3] = CStringGetTextDatum(leader_name);
+	values[4] = Int64GetDatum((int64) status.commit);
+	values[5] = Int64GetDatum((int64) pg_atomic_read_u64(&group->visible));
+	values[6] = Int64GetDatum((int64) status.last);
+	values[7] = BoolGetDatum(status.has_quorum);
+	memset(&nulls[1], false, 7);
+	nulls[3] = leader_name == NULL;
+}
+
+Datum
+raft_sql_state(PG_FUNCTION_ARGS)
+{
+	RaftGroup  *group;
+	RaftNodeRow row;
+	TupleDesc	descriptor;
+	Datum		values[STATE_COLUMNS];
+	bool		nulls[STATE_COLUMNS];
+
+	raft_require_preload();
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+
+	memset(nulls, true, sizeof(nulls));
+	nulls[8] = false;
+	if (raft_node_row_read(&row))
+	{
+		nulls[0] = false;
+		values[0] = CStringGetTextDatum(row.node);
+	}
+
+	group = raft_group_find(MyDatabaseId);
+	if (group != NULL)
+		fill_state(group, values, nulls);
+	else
+		values[8] = CStringGetTextDatum(nulls[0] ? "not started" : "stopped");
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+}
+
+Datum
+raft_sql_is_leader(PG_FUNCTION_ARGS)
+{
+	RaftGroup  *group;
+
+	raft_require_preload();
+	group = raft_group_find(MyDatabaseId);
+	PG_RETURN_BOOL(group != NULL && pg_atomic_read_u32(&group->role) == RAFT_LEADER);
+}
+
+Datum
+raft_sql_leader(PG_FUNCTION_ARGS)
+{
+	RaftGroup  *group;
+	RaftNodeId	leader = 0;
+	char	   *name = NULL;
+
+	raft_require_preload();
+	group = raft_group_find(MyDatabaseId);
+	if (group != NULL)
+		leader = pg_atomic_read_u32(&group->leader);
+	if (leader != 0)
+		name = raft_group_member_name(group, leader);
+	if (name == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
+/* --- raft.members --- */
+
+/* Members of the first configuration, as raft_start() stored it. */
+static int
+stored_members(const RaftNodeRow *row, RaftGroupMember **members)
+{
+	RaftConfig	config;
+	RaftMemberInfo *info = palloc(sizeof(RaftMemberInfo) * RAFT_MAX_MEMBERS);
+
+	if (raft_config_decode((const uint8 *) VARDATA(row->bootstrap),
+						   VARSIZE(row->bootstrap) - VARHDRSZ, &config, info) != RAFT_DECODE_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the members stored in \"%s.node\" are damaged", RAFT_SCHEMA)));
+
+	*members = palloc(sizeof(RaftGroupMember) * config.n_members);
+	for (uint32 i = 0; i < config.n_members; i++)
+	{
+		RaftGroupMember *member = &(*members)[i];
+
+		member->id = info[i].id;
+		member->flags = info[i].flags;
+		member->name = pnstrdup(info[i].name, info[i].name_size);
+		member->conninfo = pnstrdup(info[i].conninfo, info[i].conninfo_size);
+	}
+	return (int) config.n_members;
+}
+
+Datum
+raft_sql_members(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	RaftGroup  *group;
+	RaftGroupMember *members;
+	RaftNodeRow row;
+	RaftNodeId	leader = 0;
+	int			n = 0;
+
+	raft_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	if (!raft_node_row_read(&row))
+		return (Datum) 0;
+
+	group = raft_group_find(MyDatabaseId);
+	if (group != NULL)
+	{
+		leader = pg_atomic_read_u32(&group->leader);
+		n = raft_group_get_members(group, &members);
+	}
+	if (n == 0)
+		n = stored_members(&row, &members);
+
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[MEMBERS_COLUMNS];
+		bool		nulls[MEMBERS_COLUMNS] = {false};
+
+		values[0] = CStringGetTextDatum(members[i].name);
+		values[1] = Int32GetDatum((int32) members[i].id);
+		values[2] = CStringGetTextDatum(raft_member_role_name(members[i].flags));
+		values[3] = CStringGetTextDatum(members[i].conninfo);
+		nulls[3] = members[i].conninfo[0] == '\0';
+		values[4] = BoolGetDatum(members[i].id == row.node_id);
+		values[5] = BoolGetDatum(members[i].id == leader);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,149 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait.c
+ *	  raft_wait(), and the timeouts of everything that waits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "api/api.h"
+#include "apply/apply.h"
+#include "datatype/timestamp.h"
+#include "log/log.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(raft_sql_wait);
+
+/* A group that stops while one waits is noticed within this time. */
+#define LOOK_AGAIN_MS		1000
+
+long
+raft_timeout_arg(FunctionCallInfo fcinfo, int argument)
+{
+	Interval   *interval;
+	double		ms;
+
+	if (PG_ARGISNULL(argument))
+		return raft_propose_timeout_ms;
+
+	interval = PG_GETARG_INTERVAL_P(argument);
+	ms = interval->time / 1000.0 +
+		((double) interval->day + (double) interval->month * DAYS_PER_MONTH) * SECS_PER_DAY * 1000.0;
+	if (ms < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("timeout must not be negative")));
+	if (ms == 0)
+		return 0;
+	return (long) Max(1.0, Min(ms, (double) INT_MAX));
+}
+
+/* The entry is applied: is it the one that was meant? */
+static void
+check_term(RaftGroup *group, RaftIndex index, RaftTerm term)
+{
+	RaftLogReader *reader = raft_log_reader_create(group->log, group->log_file);
+	StringInfoData record;
+	RaftEntry	entry;
+	RaftIndex	found;
+	uint32		length;
+
+	initStringInfo(&record);
+	if (raft_log_read(reader, index, index, 1, &record) != index)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot tell the term of entry %llu", (unsigned long long) index),
+				 errdetail("The entry was applied and is not in the log any more.")));
+	if (raft_record_decode((const uint8 *) record.data, record.len, record.len,
+						   &found, &entry, &length) != RAFT_DECODE_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("entry %llu of the log is damaged", (unsigned long long) index)));
+	if (entry.term != term)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("another entry stands at index %llu", (unsigned long long) index),
+				 errdetail("Its term is %llu, not %llu: the command proposed there will never be applied.",
+						   (unsigned long long) entry.term, (unsigned long long) term),
+				 errhint("The command can be proposed again.")));
+}
+
+/* ERROR unless the group runs or is about to. */
+static void
+check_running(RaftGroup *group)
+{
+	char		error[512];
+	char		hint[256];
+	RaftGroupState state = raft_group_get_state(group, error, hint);
+
+	if (state == RAFT_GROUP_FAILED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("raft has failed in this database"),
+				 errdetail_internal("%s", error),
+				 hint[0] ? errhint("%s", hint) : 0));
+	if (group->database != MyDatabaseId ||
+		(state != RAFT_GROUP_STARTING && state != RAFT_GROUP_RUNNING))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("raft was stopped in this database")));
+}
+
+/* Until the entry at index is applied here; false after the timeout (0 = none). */
+static bool
+wait_applied(RaftGroup *group, RaftIndex index, long timeout_ms)
+{
+	uint32		wait_event = raft_wait_event_new("RaftApplied");
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	bool		applied;
+
+	ConditionVariablePrepareToSleep(&group->applied_cv);
+	while (!(applied = pg_atomic_read_u64(&group->visible) >= index))
+	{
+		long		delay = LOOK_AGAIN_MS;
+
+		check_running(group);
+		if (timeout_ms > 0)
+		{
+			delay = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+			if (delay == 0)
+				break;
+		}
+		ConditionVariableTimedSleep(&group->applied_cv, Min(delay, LOOK_AGAIN_MS), wait_event);
+	}
+	ConditionVariableCancelSleep();
+	return applied;
+}
+
+Datum
+raft_sql_wait(PG_FUNCTION_ARGS)
+{
+	RaftGroup  *group;
+	int64		index;
+	long		timeout_ms;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	index = PG_GETARG_INT64(0);
+	if (index <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("index must be positive")));
+	timeout_ms = raft_timeout_arg(fcinfo, 2);
+
+	if (raft_is_applier)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("raft_wait() cannot run while a command is being applied")));
+
+	group = raft_group_require();
+	if (!wait_applied(group, (RaftIndex) index, timeout_ms))
+		PG_RETURN_BOOL(false);
+	if (!PG_ARGISNULL(1))
+		check_term(group, (RaftIndex) index, (RaftTerm) PG_GETARG_INT64(1));
+	PG_RETURN_BOOL(true);
+}

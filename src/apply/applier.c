@@ -1,0 +1,476 @@
+/*-------------------------------------------------------------------------
+ *
+ * applier.c
+ *	  The applier worker: raft_applier_main() and its loop.
+ *
+ * The node worker publishes how far entries are committed and locally durable
+ * (group->ready); the applier applies up to there and publishes
+ *	visible				effects can be read: wakes whoever waits for them
+ *	durable_applied		effects survive a crash: bounds compaction
+ *
+ * It is a process of its own so that a slow command delays no heartbeat.  Its
+ * transactions commit asynchronously: the log is durable already, and after a crash
+ * raft.applied tells where to go on, so "durable" follows when the commit record has
+ * been flushed by whoever flushes next.
+ *
+ * Entries that leave nothing in the database (the core's own, and commands while no
+ * function is set) get no transaction each: their index is stored within a second.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "apply/apply.h"
+#include "miscadmin.h"
+#include "node/group.h"
+#include "node/proposals.h"
+#include "node/workers.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* The applied index is stored at the latest after this time, or share of the log. */
+#define STORE_DELAY_MS			1000
+#define STORE_LOG_SHARE			16
+
+/* How often to look whether a commit record has been flushed by now. */
+#define DURABLE_CHECK_MS		200
+
+/* Pauses after an error of this server. */
+#define MIN_BACKOFF_MS			100
+#define MAX_BACKOFF_MS			10000
+
+/* A commit that is not known to be on disk yet. */
+typedef struct PendingCommit
+{
+	RaftIndex	index;			/* 0 = none */
+	XLogRecPtr	end;
+} PendingCommit;
+
+typedef struct Applier
+{
+	RaftGroup  *group;
+	RaftLogReader *reader;		/* NULL until the state is loaded */
+	MemoryContext batch_context;
+	RaftApplyState state;
+	RaftIndex	applied;		/* <= group->ready */
+	RaftIndex	stored;			/* in raft.applied; <= applied */
+	Size		unstored_bytes; /* of the log, between the two */
+	TimestampTz store_at;		/* when "applied" has to be stored; 0 = it is */
+	PendingCommit oldest;		/* the commit whose flush is looked for */
+	PendingCommit newest;
+	int			backoff_ms;		/* 0 = the last turn succeeded */
+	TimestampTz retry_at;
+	TimestampTz statistics_at;	/* 0 = nothing to report */
+} Applier;
+
+bool		raft_is_applier = false;
+
+/* --- publishing --- */
+
+/* Tells everybody about the entries of a batch that are applied now. */
+static void
+publish_batch(Applier *applier, const RaftBatch *batch)
+{
+	RaftGroup  *group = applier->group;
+
+	pg_atomic_write_u64(&group->visible, applier->applied);
+
+	SpinLockAcquire(&group->mutex);
+	group->applier.visible = applier->applied;
+	group->applier.transactions += batch->stored;
+	group->applier.commands += batch->n_commands;
+	group->applier.failures += batch->n_failed;
+	SpinLockRelease(&group->mutex);
+
+	for (int i = 0; i < batch->n_applied; i++)
+	{
+		const RaftBatchEntry *item = &batch->entries[i];
+		const RaftEntry *entry = &item->entry;
+
+		if (entry->kind == RAFT_ENTRY_NOOP)
+			raft_proposals_supersede(group, entry->term);
+		else if (entry->origin.node == group->node_id)
+			raft_proposal_applied(group, &entry->origin, batch->first + i, entry->term,
+								  item->sqlstate, item->message);
+	}
+	ConditionVariableBroadcast(&group->applied_cv);
+}
+
+static void
+publish_durable(Applier *applier, RaftIndex index)
+{
+	RaftGroup  *group = applier->group;
+
+	pg_atomic_write_u64(&group->durable_applied, index);
+	SpinLockAcquire(&group->mutex);
+	group->applier.durable = index;
+	SpinLockRelease(&group->mutex);
+}
+
+static void
+clear_error(Applier *applier)
+{
+	RaftGroup  *group = applier->group;
+
+	applier->backoff_ms = 0;
+	SpinLockAcquire(&group->mutex);
+	group->applier.last_error[0] = '\0';
+	group->applier.last_error_time = 0;
+	SpinLockRelease(&group->mutex);
+}
+
+/* Remembers the commit just done, for check_durable(). */
+static void
+note_commit(Applier *applier)
+{
+	applier->stored = applier->applied;
+	applier->unstored_bytes = 0;
+	applier->store_at = 0;
+
+	applier->newest.index = applier->stored;
+	applier->newest.end = XactLastCommitEnd;
+	if (applier->oldest.index == 0)
+		applier->oldest = applier->newest;
+}
+
+/* Which commits have reached the disk?  Costs one look at shared memory. */
+static void
+check_durable(Applier *applier)
+{
+	XLogRecPtr	flushed;
+
+	if (applier->oldest.index == 0)
+		return;
+	flushed = GetFlushRecPtr(NULL);
+	if (applier->oldest.end > flushed)
+		return;
+
+	if (applier->newest.end <= flushed)
+		applier->oldest = applier->newest;
+	publish_durable(applier, applier->oldest.index);
+
+	if (applier->oldest.index < applier->newest.index)
+		applier->oldest = applier->newest;
+	else
+	{
+		applier->oldest.index = 0;
+		raft_group_wake_node(applier->group);	/* idle: it may want to compact */
+	}
+}
+
+/* --- one turn --- */
+
+/* Where to go on: raft.applied, made durable. */
+static void
+load_state(Applier *applier)
+{
+	RaftGroup  *group = applier->group;
+	RaftIndex	index;
+	char	   *function;
+
+	StartTransactionCommand();
+	MemoryContextSwitchTo(applier->batch_context);
+	raft_applied_read(&index, &function);
+
+	/* The commit seen here may be an asynchronous one of the worker before us. */
+	raft_applied_store(index, function);
+	CommitTransactionCommand();
+	XLogFlush(XactLastCommitEnd);
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	applier->state.function = function ?
+		MemoryContextStrdup(applier->state.context, function) : NULL;
+	MemoryContextReset(applier->batch_context);
+	applier->applied = applier->stored = index;
+	publish_durable(applier, index);
+
+	/* Ahead of what is stored when the worker before us ended: that stays true. */
+	if (pg_atomic_read_u64(&group->visible) < index)
+		pg_atomic_write_u64(&group->visible, index);
+	SpinLockAcquire(&group->mutex);
+	group->applier.visible = Max(group->applier.visible, index);
+	SpinLockRelease(&group->mutex);
+	ConditionVariableBroadcast(&group->applied_cv);
+
+	applier->reader = raft_log_reader_create(group->log, group->log_file);
+}
+
+/* Stores the index of entries that needed no transaction, once it is time to. */
+static void
+store_applied(Applier *applier)
+{
+	if (applier->store_at == 0 ||
+		(applier->unstored_bytes < (Size) raft_log_size_mb * 1024 * 1024 / STORE_LOG_SHARE &&
+		 GetCurrentTimestamp() < applier->store_at))
+		return;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	raft_applied_store(applier->applied, applier->state.function);
+	CommitTransactionCommand();
+	note_commit(applier);
+
+	SpinLockAcquire(&applier->group->mutex);
+	applier->group->applier.transactions++;
+	SpinLockRelease(&applier->group->mutex);
+}
+
+/* In a transaction, which releases what reading holds when it fails. */
+static RaftBatch *
+read_batch(Applier *applier, RaftIndex ready)
+{
+	RaftBatch  *batch;
+
+	StartTransactionCommand();
+	MemoryContextSwitchTo(applier->batch_context);
+	batch = raft_batch_read(applier->reader, applier->applied + 1, ready);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(applier->batch_context);
+	return batch;
+}
+
+static void
+apply_batch(Applier *applier, RaftIndex ready)
+{
+	RaftBatch  *batch = read_batch(applier, ready);
+
+	raft_batch_apply(batch, &applier->state);
+	applier->applied += batch->n_applied;
+	if (batch->stored)
+		note_commit(applier);
+	else
+	{
+		applier->unstored_bytes += batch->bytes;
+		if (applier->store_at == 0)
+			applier->store_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STORE_DELAY_MS);
+	}
+	publish_batch(applier, batch);
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextReset(applier->batch_context);
+}
+
+static void
+report_statistics(Applier *applier)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		delay;
+
+	delay = pgstat_report_stat(applier->statistics_at != 0 && now >= applier->statistics_at);
+	if (delay == 0)
+		applier->statistics_at = 0;
+	else if (applier->statistics_at == 0 || now >= applier->statistics_at)
+		applier->statistics_at = TimestampTzPlusMilliseconds(now, delay);
+}
+
+/* Applies what is ready.  False: not tried, an error is too recent. */
+static bool
+take_turn(Applier *applier)
+{
+	bool		worked = false;
+
+	CHECK_FOR_INTERRUPTS();
+	if (applier->backoff_ms > 0 && GetCurrentTimestamp() < applier->retry_at)
+		return false;
+
+	if (applier->reader == NULL)
+		load_state(applier);
+
+	for (;;)
+	{
+		RaftIndex	ready = pg_atomic_read_u64(&applier->group->ready);
+
+		store_applied(applier);
+		check_durable(applier);
+		if (applier->applied >= ready || ConfigReloadPending)
+			break;
+
+		if (!worked)
+			pgstat_report_activity(STATE_RUNNING, "applying entries of the Raft log");
+		worked = true;
+		apply_batch(applier, ready);
+		if (applier->backoff_ms > 0)
+			clear_error(applier);
+		report_statistics(applier);
+		CHECK_FOR_INTERRUPTS();
+	}
+
+	if (worked)
+		pgstat_report_activity(STATE_IDLE, NULL);
+	report_statistics(applier);
+	return true;
+}
+
+/* --- errors of this server --- */
+
+/* Rolls back, reports and schedules the next attempt.  In a PG_CATCH block. */
+static void
+handle_error(Applier *applier)
+{
+	RaftGroup  *group = applier->group;
+	ErrorData  *error;
+
+	HOLD_INTERRUPTS();
+	EmitErrorReport();
+	MemoryContextSwitchTo(applier->batch_context);
+	error = CopyErrorData();
+	FlushErrorState();
+	AbortCurrentTransaction();
+	LWLockReleaseAll();
+	ConditionVariableCancelSleep();
+	pgstat_report_activity(STATE_IDLE, NULL);
+	RESUME_INTERRUPTS();
+
+	applier->backoff_ms = applier->backoff_ms == 0 ? MIN_BACKOFF_MS :
+		Min(applier->backoff_ms * 2, MAX_BACKOFF_MS);
+	applier->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), applier->backoff_ms);
+
+	SpinLockAcquire(&group->mutex);
+	group->applier.retries++;
+	group->applier.last_error_time = GetCurrentTimestamp();
+	strlcpy(group->applier.last_error, error->message ? error->message : "",
+			sizeof(group->applier.last_error));
+	SpinLockRelease(&group->mutex);
+
+	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextReset(applier->batch_context);
+}
+
+/* --- the process --- */
+
+/* Registers this process and waits until the node worker has opened the log. */
+static RaftGroup *
+attach_to_group(Oid database)
+{
+	RaftGroup  *group = raft_group_attach(database, RAFT_WORKER_APPLIER);
+	RaftGroupState state;
+
+	if (group == NULL)
+		proc_exit(0);			/* stopped meanwhile, or somebody else applies */
+
+	ConditionVariablePrepareToSleep(&group->state_cv);
+	while ((state = raft_group_get_state(group, NULL, NULL)) != RAFT_GROUP_RUNNING)
+	{
+		if (state == RAFT_GROUP_FREE)
+			proc_exit(0);
+		ConditionVariableSleep(&group->state_cv, raft_wait_event_new("RaftApplierStart"));
+	}
+	ConditionVariableCancelSleep();
+	return group;
+}
+
+/*
+ * The same settings for every command on every node, whatever the database or the
+ * superuser have set for themselves: above all nothing that ends a command early.
+ */
+static void
+force_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"synchronous_commit", "off"},
+		{"statement_timeout", "0"},
+		{"lock_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+#if PG_VERSION_NUM >= 170000
+		{"transaction_timeout", "0"},
+#endif
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"session_replication_role", "origin"},
+		{"zero_damaged_pages", "off"},
+		{"row_security", "on"},
+		{"lc_messages", "C"},	/* raft.failures reads the same everywhere */
+		{"lc_monetary", "C"},
+		{"lc_numeric", "C"},
+		{"lc_time", "C"},
+		{"datestyle", "ISO, MDY"},
+		{"intervalstyle", "postgres"},
+		{"timezone", "UTC"},
+		{"bytea_output", "hex"},
+		{"extra_float_digits", "1"},
+	};
+
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* Milliseconds until something has to be done without an event; -1 = never. */
+static long
+next_timeout(const Applier *applier)
+{
+	TimestampTz next = applier->store_at;
+	long		timeout = -1;
+
+	if (next == 0 || (applier->statistics_at != 0 && applier->statistics_at < next))
+		next = applier->statistics_at;
+	if (applier->backoff_ms > 0)
+		next = applier->retry_at;
+	if (next != 0)
+		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next);
+	if (applier->oldest.index != 0 && (timeout < 0 || timeout > DURABLE_CHECK_MS))
+		timeout = DURABLE_CHECK_MS;
+	return timeout;
+}
+
+static void
+applier_loop(Applier *applier)
+{
+	uint32		wait_event = raft_wait_event_new("RaftApplierMain");
+
+	for (;;)
+	{
+		long		timeout;
+
+		ResetLatch(MyLatch);
+		PG_TRY();
+		{
+			if (ConfigReloadPending)
+			{
+				ConfigReloadPending = false;
+				ProcessConfigFile(PGC_SIGHUP);
+			}
+			if (take_turn(applier) && applier->backoff_ms > 0)
+				clear_error(applier);
+		}
+		PG_CATCH();
+		{
+			handle_error(applier);
+		}
+		PG_END_TRY();
+
+		timeout = next_timeout(applier);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+						 (timeout >= 0 ? WL_TIMEOUT : 0), timeout, wait_event);
+	}
+}
+
+void
+raft_applier_main(Datum arg)
+{
+	Oid			database = DatumGetObjectId(arg);
+	Applier    *applier;
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	force_settings();
+	raft_is_applier = true;
+
+	applier = MemoryContextAllocZero(TopMemoryContext, sizeof(Applier));
+	applier->group = attach_to_group(database);
+	applier->state.context = TopMemoryContext;
+	applier->batch_context = AllocSetContextCreate(TopMemoryContext, "raft_pg batch",
+												   ALLOCSET_DEFAULT_SIZES);
+	applier_loop(applier);
+}

@@ -1,0 +1,91 @@
+/*-------------------------------------------------------------------------
+ *
+ * apply.h
+ *	  The applier: committed entries become effects, exactly once.
+ *
+ * applier.c	main loop: waits for entries, publishes progress, backs off
+ * batch.c		one batch of entries, one transaction
+ * machine.c	calls the function that gets the commands; tells errors apart
+ * applied.c	the tables raft.applied and raft.failures
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_APPLY_H
+#define RAFT_APPLY_H
+
+#include "raft_pg.h"
+#include "log/log.h"
+#include "nodes/pg_list.h"
+#include "utils/elog.h"
+
+/* Argument types of the function that gets the commands: what raft_set_apply() appends. */
+#define RAFT_APPLY_SIGNATURE	"(bigint, bytea)"
+
+/* True in the process that applies commands: nothing can be proposed from there. */
+extern bool raft_is_applier;
+
+/* --- applied.c: must run inside a transaction --- */
+
+/* The one row of raft.applied; function is palloc'd, NULL for none. */
+extern void raft_applied_read(RaftIndex *index, char **function);
+
+extern void raft_applied_store(RaftIndex index, const char *function);
+
+/* A command whose result is an error; sqlstate as in ErrorData. */
+extern void raft_failure_store(RaftIndex index, RaftTerm term, int sqlstate, const char *message);
+
+/* --- machine.c --- */
+
+/*
+ * False for errors that say something about this server at this moment, not
+ * about the command: another node, or this one later, may well succeed.
+ */
+extern bool raft_error_is_deterministic(int sqlstate);
+
+typedef struct RaftMachine RaftMachine;
+
+/* A machine for the current transaction, whose commands go to this function. */
+extern RaftMachine *raft_machine_create(const char *function);
+
+/* Executes one command.  Raises whatever the function raises. */
+extern void raft_machine_execute(RaftMachine *machine, RaftIndex index, const RaftEntry *entry);
+
+/* --- batch.c --- */
+
+/* An entry of a batch and its result. */
+typedef struct RaftBatchEntry
+{
+	RaftEntry	entry;			/* data points into the batch */
+	int			sqlstate;		/* 0 = applied without an error */
+	char	   *message;
+} RaftBatchEntry;
+
+typedef struct RaftBatch
+{
+	RaftIndex	first;
+	int			n;				/* entries read */
+	int			n_applied;		/* the first n_applied of them are applied */
+	int			n_failed;		/* of these, with an error as their result */
+	int			n_commands;		/* of these, commands */
+	Size		bytes;			/* of the log, in the entries applied */
+	bool		stored;			/* the applied index was stored with them */
+	RaftBatchEntry *entries;
+} RaftBatch;
+
+/* Function in force; changed by entries of kind RAFT_ENTRY_SET_APPLY. */
+typedef struct RaftApplyState
+{
+	MemoryContext context;		/* where the name is kept */
+	char	   *function;		/* NULL = none */
+} RaftApplyState;
+
+/* Reads entries from first up to last, as many as make a batch; inside a transaction. */
+extern RaftBatch *raft_batch_read(RaftLogReader *reader, RaftIndex first, RaftIndex last);
+
+/*
+ * Applies the batch, or its first part.  On an error of this server everything is
+ * rolled back and the error is raised; state is as before.
+ */
+extern void raft_batch_apply(RaftBatch *batch, RaftApplyState *state);
+
+#endif							/* RAFT_APPLY_H */

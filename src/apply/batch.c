@@ -1,0 +1,281 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *	  One batch of entries, one transaction.
+ *
+ * A batch is first applied without subtransactions, because commands that fail are
+ * rare.  When one does fail, everything is rolled back and applied again with a
+ * subtransaction around each command, so that the others keep their
+ * effects and the failure becomes the recorded result of its command.
+ *
+ * Errors of this server (raft_error_is_deterministic) end the batch in either
+ * way: nothing of it has happened, and the caller tries again later.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "apply/apply.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#define MAX_ENTRIES				512
+#define MAX_BYTES				(256 * 1024)
+
+/* Subtransactions in one transaction: what fits the cache that snapshots rely on. */
+#define MAX_CAREFUL_COMMANDS	PGPROC_MAX_CACHED_SUBXIDS
+
+/* A transaction is not prolonged after this: proposers wait for its commit. */
+#define MAX_MILLISECONDS		50
+
+typedef struct BatchRun
+{
+	RaftBatch  *batch;
+	bool		careful;		/* a subtransaction around each command */
+	const char *function;		/* in force at this point of the batch */
+	RaftMachine *machine;		/* for function; NULL until needed */
+} BatchRun;
+
+RaftBatch *
+raft_batch_read(RaftLogReader *reader, RaftIndex first, RaftIndex last)
+{
+	RaftBatch  *batch = palloc0(sizeof(RaftBatch));
+	StringInfoData records;
+	RaftIndex	end;
+	Size		offset = 0;
+
+	initStringInfo(&records);
+	last = Min(last, first + MAX_ENTRIES - 1);
+	end = raft_log_read(reader, first, last, MAX_BYTES, &records);
+	if (end < first)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("entry %llu is not in the log of this node any more",
+						(unsigned long long) first),
+				 errdetail("The next entry to apply must not be compacted before it is applied.")));
+
+	batch->first = first;
+	batch->n = (int) (end - first + 1);
+	batch->entries = palloc0(sizeof(RaftBatchEntry) * batch->n);
+	for (int i = 0; i < batch->n; i++)
+	{
+		RaftDecodeResult result;
+		RaftIndex	index;
+		uint32		length;
+
+		result = raft_record_decode((const uint8 *) records.data + offset,
+									records.len - offset, records.len - offset,
+									&index, &batch->entries[i].entry, &length);
+		if (result != RAFT_DECODE_OK || index != first + i)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("entry %llu of the log is damaged", (unsigned long long) (first + i)),
+					 errdetail_internal("%s", result != RAFT_DECODE_OK ? raft_decode_message(result) :
+										"It carries another index.")));
+		offset += length;
+	}
+	batch->bytes = offset;
+	return batch;
+}
+
+static void
+entry_context_callback(void *arg)
+{
+	errcontext("applying entry %llu of the log", *(unsigned long long *) arg);
+}
+
+/* Executes a command whose error is its result: rolls its effects back and records it. */
+static void
+execute_carefully(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		raft_machine_execute(run->machine, index, &item->entry);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		if (!raft_error_is_deterministic(geterrcode()))
+			PG_RE_THROW();
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+
+		/* The call was left half way; the next command gets a fresh one. */
+		run->machine = NULL;
+		item->sqlstate = error->sqlerrcode;
+		item->message = error->message ? error->message : pstrdup("missing error text");
+		raft_failure_store(index, item->entry.term, item->sqlstate, item->message);
+		run->batch->n_failed++;
+	}
+	PG_END_TRY();
+}
+
+static void
+apply_entry(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
+{
+	unsigned long long context_index = index;
+	ErrorContextCallback callback;
+
+	callback.callback = entry_context_callback;
+	callback.arg = &context_index;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	switch (item->entry.kind)
+	{
+		case RAFT_ENTRY_SET_APPLY:
+			run->function = item->entry.size == 0 ? NULL :
+				pnstrdup((const char *) item->entry.data, item->entry.size);
+			run->machine = NULL;
+			break;
+
+		case RAFT_ENTRY_COMMAND:
+			run->batch->n_commands++;
+			if (run->function == NULL)
+				break;			/* nobody wants it: committed is applied */
+
+			/* Outside of the subtransaction: a missing function is not the command's fault. */
+			if (run->machine == NULL)
+				run->machine = raft_machine_create(run->function);
+			if (run->careful)
+				execute_carefully(run, index, item);
+			else
+				raft_machine_execute(run->machine, index, &item->entry);
+			break;
+
+		default:				/* the core's own entries */
+			break;
+	}
+
+	error_context_stack = callback.previous;
+}
+
+/* True when applying the batch leaves something in the database. */
+static bool
+batch_has_effects(const RaftBatch *batch, const RaftApplyState *state)
+{
+	for (int i = 0; i < batch->n; i++)
+	{
+		uint8		kind = batch->entries[i].entry.kind;
+
+		if (kind == RAFT_ENTRY_SET_APPLY ||
+			(kind == RAFT_ENTRY_COMMAND && state->function != NULL))
+			return true;
+	}
+	return false;
+}
+
+static void
+remember_function(RaftApplyState *state, const char *function)
+{
+	char	   *old = state->function;
+
+	if (function == old)
+		return;
+	state->function = function ? MemoryContextStrdup(state->context, function) : NULL;
+	if (old)
+		pfree(old);
+}
+
+/* One transaction with the effects of the first entries and the applied index. */
+static void
+apply_in_transaction(RaftBatch *batch, RaftApplyState *state, bool careful)
+{
+	MemoryContext batch_context = CurrentMemoryContext;
+	BatchRun	run = {.batch = batch, .careful = careful, .function = state->function};
+	instr_time	start;
+	instr_time	elapsed;
+	int			i = 0;
+
+	batch->n_applied = batch->n_failed = batch->n_commands = 0;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	MemoryContextSwitchTo(batch_context);
+
+	INSTR_TIME_SET_CURRENT(start);
+	while (i < batch->n)
+	{
+		apply_entry(&run, batch->first + i, &batch->entries[i]);
+		i++;
+
+		CHECK_FOR_INTERRUPTS();
+		INSTR_TIME_SET_CURRENT(elapsed);
+		INSTR_TIME_SUBTRACT(elapsed, start);
+		if (INSTR_TIME_GET_MILLISEC(elapsed) >= MAX_MILLISECONDS ||
+			(careful && run.batch->n_commands >= MAX_CAREFUL_COMMANDS))
+			break;
+	}
+	raft_applied_store(batch->first + i - 1, run.function);
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(batch_context);
+
+	batch->n_applied = i;
+	batch->stored = true;
+	remember_function(state, run.function);
+}
+
+/* Returns false when a command failed by its own fault: everything is rolled back. */
+static bool
+try_without_subtransactions(RaftBatch *batch, RaftApplyState *state)
+{
+	MemoryContext batch_context = CurrentMemoryContext;
+	volatile bool applied = true;
+
+	PG_TRY();
+	{
+		apply_in_transaction(batch, state, false);
+	}
+	PG_CATCH();
+	{
+		if (!raft_error_is_deterministic(geterrcode()))
+			PG_RE_THROW();
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(batch_context);
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(batch_context);
+		RESUME_INTERRUPTS();
+		applied = false;
+	}
+	PG_END_TRY();
+	return applied;
+}
+
+void
+raft_batch_apply(RaftBatch *batch, RaftApplyState *state)
+{
+	if (batch_has_effects(batch, state))
+	{
+		Size		bytes = 0;
+
+		if (!try_without_subtransactions(batch, state))
+			apply_in_transaction(batch, state, true);
+		for (int i = 0; i < batch->n_applied; i++)
+			bytes += RAFT_RECORD_HEADER + batch->entries[i].entry.size;
+		batch->bytes = bytes;
+		return;
+	}
+
+	for (int i = 0; i < batch->n; i++)
+		batch->n_commands += batch->entries[i].entry.kind == RAFT_ENTRY_COMMAND;
+	batch->n_applied = batch->n;
+}

@@ -369,12 +369,14 @@ sub kill9
 	my $ended = $self->wait_until("the processes of @names to end",
 		sub { !grep { alive($_) } @processes });
 
-	# Where nobody reaps orphans, the zombie would keep its lock file valid for ever.
+	# Where nobody reaps orphans at once, the zombie keeps the lock files valid.
 	foreach my $name (@names)
 	{
-		my $deadline = time + 2;
+		my $node     = $self->node($name);
+		my $deadline = time + 1;
+
 		sleep 0.01 while -e "/proc/$postmaster{$name}" && time < $deadline;
-		unlink $self->node($name)->data_dir . '/postmaster.pid'
+		unlink $node->data_dir . '/postmaster.pid', $node->host . '/.s.PGSQL.' . $node->port . '.lock'
 		  if $ended && -e "/proc/$postmaster{$name}";
 	}
 	return $ended;

@@ -89,7 +89,9 @@ extern Size raft_log_capacity(RaftLogWriter *writer);
 
 typedef struct RaftLogReader RaftLogReader;
 
+/* Reads block 0 instead of the shared part where that is NULL or holds another log. */
 extern RaftLogReader *raft_log_reader_create(RaftLogShared *shared, RaftRelFile file);
+extern void raft_log_reader_free(RaftLogReader *reader);
 
 /* First and last index at hand now; last < first when empty. */
 extern void raft_log_range(RaftLogShared *shared, RaftIndex *first, RaftIndex *last);

@@ -37,12 +37,28 @@ typedef uint64_t RaftOp;		/* number of a write, from 1; 0 = none */
 typedef uint64_t RaftTime;		/* microseconds of a clock that never goes back */
 typedef uint32_t RaftNodeId;	/* identity of a node, from 1; 0 = none */
 
+/*
+ * Bounds of a core.  All of them can be given smaller on the command line: the
+ * exploration in test/explore copies and hashes whole cores, millions of times.
+ */
+#ifndef RAFT_MAX_MEMBERS
 #define RAFT_MAX_MEMBERS	15	/* voters of both configurations and learners */
+#endif
+#ifndef RAFT_MAX_CONFIGS
 #define RAFT_MAX_CONFIGS	4	/* configurations the core keeps at once */
+#endif
+#ifndef RAFT_MAX_HELD
 #define RAFT_MAX_HELD		16	/* messages that wait for a write */
+#endif
+#ifndef RAFT_MAX_PENDING
 #define RAFT_MAX_PENDING	64	/* writes that are started and not durable */
+#endif
+#ifndef RAFT_MAX_RUNS
 #define RAFT_MAX_RUNS		16384	/* term runs in the uncompacted log */
+#endif
+#ifndef RAFT_MAX_INFLIGHT
 #define RAFT_MAX_INFLIGHT	64	/* upper bound of settings.max_inflight */
+#endif
 #define RAFT_MAX_ACTIONS	(16 + RAFT_MAX_MEMBERS * (RAFT_MAX_INFLIGHT + 2))
 
 typedef enum RaftRole

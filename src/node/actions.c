@@ -196,6 +196,26 @@ execute_commit(RaftNode *node, const RaftAction *action)
 	}
 }
 
+/* A member's name for the server log, out of what this process has published. */
+static const char *
+member_name(RaftNode *node, RaftNodeId id)
+{
+	RaftGroup  *group = node->group;
+	RaftConfig	config;
+	RaftMemberInfo members[RAFT_MAX_MEMBERS];
+
+	if (raft_config_decode(group->config_data, group->config_size, &config, members) ==
+		RAFT_DECODE_OK)
+	{
+		for (uint32 i = 0; i < config.n_members; i++)
+		{
+			if (members[i].id == id)
+				return pnstrdup(members[i].name, members[i].name_size);
+		}
+	}
+	return psprintf("%u", id);
+}
+
 static void
 execute_role(RaftNode *node, const RaftAction *action)
 {
@@ -224,8 +244,8 @@ execute_role(RaftNode *node, const RaftAction *action)
 						node->name, (unsigned long long) action->u.role.term)));
 	else if (to == RAFT_FOLLOWER && action->u.role.leader != 0)
 		ereport(LOG,
-				(errmsg("raft_pg: node \"%s\" follows node %u in term %llu",
-						node->name, action->u.role.leader,
+				(errmsg("raft_pg: node \"%s\" follows node \"%s\" in term %llu",
+						node->name, member_name(node, action->u.role.leader),
 						(unsigned long long) action->u.role.term)));
 	else if (action->u.role.from == RAFT_LEADER)
 		ereport(LOG,

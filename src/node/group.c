@@ -209,6 +209,15 @@ raft_group_stop(RaftGroup *group)
 	(void) raft_group_terminate_workers(group);
 }
 
+/* As others see it: a group that stops in order to start again is starting. */
+static RaftGroupState
+apparent_state(const RaftGroup *group)
+{
+	if (group->state == RAFT_GROUP_STOPPING && group->start_again)
+		return RAFT_GROUP_STARTING;
+	return group->state;
+}
+
 RaftGroup *
 raft_group_find(Oid database)
 {
@@ -219,7 +228,7 @@ raft_group_find(Oid database)
 
 	LWLockAcquire(raft_shared->lock, LW_SHARED);
 	group = raft_group_slot(database);
-	if (group != NULL && group->state == RAFT_GROUP_STOPPING)
+	if (group != NULL && apparent_state(group) == RAFT_GROUP_STOPPING)
 		group = NULL;
 	LWLockRelease(raft_shared->lock);
 	return group;
@@ -417,7 +426,7 @@ raft_group_get_state(RaftGroup *group, char error[512], char hint[256])
 					 "callers provide buffers of these sizes");
 
 	LWLockAcquire(raft_shared->lock, LW_SHARED);
-	state = group->state;
+	state = apparent_state(group);
 	SpinLockAcquire(&group->mutex);
 	if (error != NULL)
 		memcpy(error, group->error, sizeof(group->error));

@@ -10,9 +10,11 @@
  *		+---------------------------+---------------------- streaming
  *
  * Every call of libpq in this file returns at once; what it could not do is
- * done when the socket is ready (link->wants).  The two that would block
+ * done when the socket is ready (link->wants).  Those that would block
  * otherwise are guarded: PQgetResult() by PQisBusy(), PQputCopyData() and
- * PQflush() by PQsetnonblocking().
+ * PQflush() by PQsetnonblocking().  One thing cannot be guarded: libpq resolves
+ * host names in the foreground, which is why raft_check_conninfo() asks for
+ * addresses.
  *
  * The peer answers nothing on this stream.  It is read for its end only: an
  * ERROR of the server becomes the link's last_error, and goes to the server's

@@ -79,6 +79,7 @@ typedef struct Stream
 	uint32		start;
 	uint32		end;
 	bool		checked;		/* the frame at start has been checked */
+	bool		news;			/* something the node worker is still to be waked for */
 	RaftEntry  *entries;		/* scratch for the check */
 } Stream;
 
@@ -144,9 +145,7 @@ static RaftGroup *
 running_group(void)
 {
 	RaftGroup  *group = raft_group_require();
-	char		error[512];
-	char		hint[256];
-	RaftGroupState state = raft_group_get_state(group, error, hint);
+	RaftGroupState state = raft_group_get_state(group, NULL, NULL);
 
 	if (state != RAFT_GROUP_RUNNING)
 		ereport(ERROR,
@@ -283,12 +282,12 @@ message_length(Stream *stream)
 
 		if (length < 4 + RAFT_FRAME_HEADER || length > 4 + max)
 			protocol_violation(stream,
-							   psprintf("The message has a length of %u bytes; %d to %zu are allowed.",
+							   psprintf("The message's length word is %u; %d to %zu are allowed.",
 										length, 4 + RAFT_FRAME_HEADER, 4 + max));
 	}
 	else if ((type != 'c' && type != 'X') || length != 4)
 		protocol_violation(stream,
-						   psprintf("The message has type 0x%02x and a length of %u bytes.",
+						   psprintf("The message has type 0x%02x and the length word %u.",
 									type, length));
 	return 1 + length;
 }
@@ -324,6 +323,7 @@ deliver(Stream *stream)
 		if (!raft_inbox_put(stream->inbox, frame, size))
 			return DELIVERY_STUCK;
 		stream->checked = false;
+		stream->news = true;
 		stream->start += length;
 	}
 
@@ -410,7 +410,7 @@ handle_interrupts(Stream *stream)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 	}
-	/* Catalog invalidations are not to pile up behind an idle stream. */
+	/* Catalog invalidations must not pile up behind an idle stream. */
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
 
@@ -440,9 +440,12 @@ stream_loop(Stream *stream)
 		if (delivery == DELIVERY_STUCK)
 		{
 			raft_inbox_want_room(stream->inbox);
+			stream->news = true;	/* a full inbox, perhaps with a skip to pass */
 			delivery = deliver(stream);
 		}
-		wake_node_worker(stream->group);
+		if (stream->news)
+			wake_node_worker(stream->group);
+		stream->news = false;
 
 		if (delivery == DELIVERY_DONE)
 			return;
@@ -516,6 +519,7 @@ run_stream(Stream *stream)
 	stream->size = RECEIVE_BYTES;
 	stream->buffer = palloc(stream->size);
 	stream->entries = palloc(sizeof(RaftEntry) * RAFT_MAX_FRAME_ENTRIES);
+	stream->news = true;		/* the stream itself: see raft_inboxes_arrivals() */
 
 	leave_transaction(stream);
 	ExitOnAnyError = true;

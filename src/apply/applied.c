@@ -154,6 +154,8 @@ raft_failure_store(RaftIndex index, RaftTerm term, int sqlstate, const char *mes
 	values[3] = CStringGetTextDatum(message);
 	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
 
+	/* The command's own snapshot went with its subtransaction. */
+	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	if (SPI_execute_with_args("INSERT INTO " RAFT_SCHEMA ".failures"
 							  " (index, term, sqlstate, message, failed_at)"
@@ -161,4 +163,5 @@ raft_failure_store(RaftIndex index, RaftTerm term, int sqlstate, const char *mes
 							  lengthof(types), types, values, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not record the failure of entry %llu", (unsigned long long) index);
 	SPI_finish();
+	PopActiveSnapshot();
 }

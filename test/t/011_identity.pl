@@ -26,10 +26,11 @@ ok($cluster->wait_leader, 'the original goes on');
 
 sub clone
 {
-	my ($name, %how) = @_;
+	my ($name, $standby) = @_;
 	my $clone = PostgreSQL::Test::Cluster->new($name);
 
-	$clone->init_from_backup($node, 'copy', %how);
+	$clone->init_from_backup($node, 'copy');
+	$clone->set_standby_mode if $standby;
 	$clone->start;
 	return $clone;
 }
@@ -38,12 +39,12 @@ sub state_of
 {
 	my ($clone, $column) = @_;
 	my $client = RaftClient->connect($clone) or return '';
-	return $client->value("SELECT $column FROM raft_state()") // '';
+	return $client->query("SELECT $column FROM raft_state()")->{rows}[0][0] // '';
 }
 
 # --- promoted: the timeline tells ---
 
-my $promoted = clone('promoted', standby => 1);
+my $promoted = clone('promoted', 1);
 is($promoted->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type ~ 'raft_pg (node|applier)'"),
 	0, 'a standby runs no workers');
 $promoted->promote;

@@ -279,8 +279,9 @@ sub obey
 
 	if ($verb eq 'reset')
 	{
-		drop($_, $ends)
-		  foreach grep { ($_->{link} // '') eq "$from $to" } values %$ends;
+		my @broken = grep { ($_->{link} // '') eq "$from $to" } values %$ends;
+
+		drop($_, $ends) foreach @broken;
 	}
 	return;
 }

@@ -15,7 +15,19 @@ EXTENSION = raft_pg
 DATA = raft_pg--1.0.sql
 PGFILEDESC = "raft_pg - Raft consensus between PostgreSQL servers"
 
-OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
+OBJS = \
+	src/raft_pg.o \
+	src/api/members.o src/api/node_row.o src/api/propose.o src/api/start.o src/api/state.o \
+	src/api/stats.o src/api/wait.o \
+	src/apply/applied.o src/apply/applier.o src/apply/batch.o src/apply/machine.o \
+	src/core/append.o src/core/convert.o src/core/election.o src/core/frame.o src/core/membership.o \
+	src/core/names.o src/core/progress.o src/core/raft.o src/core/record.o src/core/replication.o \
+	src/core/trail.o src/core/writes.o \
+	src/log/page_write.o src/log/pages.o src/log/reader.o src/log/recover.o src/log/ring.o \
+	src/log/scan.o src/log/tableam.o src/log/writer.o \
+	src/net/conninfo.o src/net/inbox.o src/net/link.o src/net/peer.o src/net/stream.o \
+	src/node/actions.o src/node/group.o src/node/launcher.o src/node/lifecycle.o \
+	src/node/proposals.o src/node/publish.o src/node/space.o src/node/worker.o
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))

@@ -298,7 +298,7 @@ find_config(RaftNode *node, RaftIndex wanted)
 		entry.kind != RAFT_ENTRY_CONFIG)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("configuration at index %llu of the raft log cannot be read",
+				 errmsg("configuration at index %llu of the Raft log cannot be read",
 						(unsigned long long) wanted)));
 	raft_node_keep_config(node, wanted, entry.data, entry.size);
 	pfree(record.data);
@@ -315,7 +315,7 @@ execute_config(RaftNode *node, const RaftConfig *active)
 	if (raft_config_decode(config->data, config->size, &decoded, members) != RAFT_DECODE_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("configuration at index %llu of the raft log is damaged",
+				 errmsg("configuration at index %llu of the Raft log is damaged",
 						(unsigned long long) active->index)));
 	raft_peers_configure(node->peers, members, decoded.n_members);
 	raft_node_publish_config(node, config);

@@ -132,9 +132,8 @@ raft_group_slot(Oid database)
 	return NULL;
 }
 
-/* A slot for a new tenant: nothing of the previous one may show. */
-static void
-reset_slot(RaftGroup *group, Oid database)
+void
+raft_group_reset_slot(RaftGroup *group, Oid database)
 {
 	SpinLockAcquire(&group->mutex);
 	group->log_relation = InvalidOid;
@@ -190,7 +189,7 @@ raft_group_take(Oid database)
 				group = &raft_shared->groups[i];
 		}
 		if (group != NULL)
-			reset_slot(group, database);
+			raft_group_reset_slot(group, database);
 		else
 			taken = false;
 	}
@@ -245,7 +244,7 @@ raft_group_require(void)
 	if (group == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("raft is not running in this database"),
+				 errmsg("Raft is not running in this database"),
 				 errhint("Start it with raft_start().")));
 	return group;
 }
@@ -454,7 +453,7 @@ raft_group_get_members(RaftGroup *group, RaftGroupMember **members)
 	if (size == 0)				/* not yet known: the group is starting */
 		return 0;
 	if (raft_config_decode(data, size, &config, info) != RAFT_DECODE_OK)
-		elog(ERROR, "published raft configuration is damaged");
+		elog(ERROR, "published Raft configuration is damaged");
 
 	*members = palloc(config.n_members * sizeof(RaftGroupMember));
 	for (uint32 i = 0; i < config.n_members; i++)

@@ -165,7 +165,7 @@ extern void raft_group_wake_applier(RaftGroup *group);
 /* The group of this database; NULL when its slot does not exist now. */
 extern RaftGroup *raft_group_find(Oid database);
 
-/* Same; ERROR 55000 "raft is not running in this database" with the hint raft_start(). */
+/* Same; ERROR 55000 "Raft is not running in this database" with the hint raft_start(). */
 extern RaftGroup *raft_group_require(void);
 
 extern void raft_group_get_status(RaftGroup *group, RaftGroupStatus *status);

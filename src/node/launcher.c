@@ -194,7 +194,7 @@ start_worker(Seat *seat, RaftGroup *group, Oid database, RaftWorkerKind kind, Ti
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("out of background worker slots"),
-				 errdetail("Each raft group needs two.  The next attempt is made in %d seconds.",
+				 errdetail("Each Raft group needs two.  The next attempt is made in %d seconds.",
 						   LONGEST_PAUSE_MS / 1000),
 				 errhint("You might need to increase \"max_worker_processes\".")));
 	}
@@ -212,8 +212,10 @@ release_slot(RaftGroup *group)
 	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
 	if (group->state == RAFT_GROUP_STOPPING && !group->drop_pending)
 	{
-		group->state = group->start_again ? RAFT_GROUP_STARTING : RAFT_GROUP_FREE;
-		group->start_again = false;
+		if (group->start_again)
+			raft_group_reset_slot(group, group->database);
+		else
+			group->state = RAFT_GROUP_FREE;
 	}
 	if (group->state == RAFT_GROUP_FREE)
 		group->database = InvalidOid;

@@ -91,7 +91,7 @@ change_committed(const Change *change)
 		if (!raft_group_take(change->database))
 			ereport(WARNING,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					 errmsg("the raft group starts once another one was stopped"),
+					 errmsg("the Raft group starts once another one was stopped"),
 					 errdetail("\"raft_pg.max_groups\" (%d) groups run on this server.",
 							   raft_max_groups)));
 		return;
@@ -151,7 +151,7 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot PREPARE a transaction that started, stopped or dropped a raft group")));
+					 errmsg("cannot PREPARE a transaction that started, stopped or dropped a Raft group")));
 			break;
 
 		default:
@@ -231,7 +231,7 @@ raft_group_start_at_commit(void)
 	if (!slot_available(MyDatabaseId))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("all places for raft groups on this server are taken"),
+				 errmsg("all places for Raft groups on this server are taken"),
 				 errhint("Increase \"raft_pg.max_groups\" (currently %d) and restart the server.",
 						 raft_max_groups)));
 	remember_change(CHANGE_START, MyDatabaseId, RAFT_GROUP_FREE);

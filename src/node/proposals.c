@@ -630,7 +630,7 @@ report_not_leader(RaftGroup *group, RaftNodeId leader)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-			 errmsg("this node is not the leader of its raft group"),
+			 errmsg("this node is not the leader of its Raft group"),
 			 name ? errdetail("The leader is node \"%s\".", name) :
 			 errdetail("The leader is node %u.", leader),
 			 errhint("Propose on the leader.")));
@@ -646,12 +646,12 @@ report_stopped(RaftGroup *group)
 	if (state == RAFT_GROUP_FAILED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("raft has failed in this database"),
+				 errmsg("Raft has failed in this database"),
 				 errdetail_internal("%s", error),
 				 hint[0] ? errhint("%s", hint) : 0));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("raft was stopped in this database"),
+			 errmsg("Raft was stopped in this database"),
 			 errdetail("The command was not appended.")));
 }
 
@@ -701,7 +701,7 @@ raft_proposal_check(RaftGroup *group, const RaftProposalResult *result)
 		case RAFT_OUTCOME_LOG_FULL:
 			ereport(ERROR,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					 errmsg("the raft log is full"),
+					 errmsg("the Raft log is full"),
 					 errdetail("The command was not appended."),
 					 errhint("Entries are dropped once every node has applied them: see pg_stat_raft_replication for the one that lags behind.")));
 			break;

@@ -33,6 +33,12 @@ extern RaftGroup *raft_group_slot(Oid database);
  */
 extern bool raft_group_take(Oid database);
 
+/*
+ * Makes the slot ready for a new start: nothing of the previous tenant, nor of a
+ * log that was dropped meanwhile, may show.  The caller holds raft_shared->lock exclusively.
+ */
+extern void raft_group_reset_slot(RaftGroup *group, Oid database);
+
 /* Asks for the end of a group's workers; the caller holds raft_shared->lock exclusively. */
 extern void raft_group_stop(RaftGroup *group);
 

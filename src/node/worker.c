@@ -201,7 +201,7 @@ static void
 end_without_row(RaftGroup *group, Oid database)
 {
 	ereport(LOG,
-			(errmsg("raft_pg: database \"%s\" is marked to run raft, but has no node",
+			(errmsg("raft_pg: database \"%s\" is marked to run Raft, but has no node",
 					get_database_name(database)),
 			 errdetail("The mark is removed.")));
 	raft_autostart_clear(database);
@@ -301,7 +301,7 @@ correct_boot(RaftBoot *boot, RaftIndex applied)
 	if (applied > boot->last)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the raft log ends at index %llu, but index %llu has been applied",
+				 errmsg("the Raft log ends at index %llu, but index %llu has been applied",
 						(unsigned long long) boot->last, (unsigned long long) applied),
 				 errdetail("Entries that were durable have been lost.")));
 	boot->commit = Max(boot->commit, applied);

@@ -113,4 +113,9 @@ typedef bool TU_UpdateIndexes;
 #define raft_function_ownercheck(oid, role)	pg_proc_ownercheck(oid, role)
 #endif
 
+/* 17 lost old_snapshot_threshold, and its error class with it. */
+#ifndef ERRCODE_SNAPSHOT_TOO_OLD
+#define ERRCODE_SNAPSHOT_TOO_OLD	MAKE_SQLSTATE('7', '2', '0', '0', '0')
+#endif
+
 #endif							/* RAFT_COMPAT_H */

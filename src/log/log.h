@@ -38,6 +38,7 @@ typedef struct RaftLogIdentity
 	RaftNodeId	node;
 	uint64		system_identifier;
 	uint32		timeline;
+	uint32		database;		/* oid: CREATE DATABASE ... TEMPLATE makes a copy too */
 } RaftLogIdentity;
 
 /* What raft_log_open() found, in memory of the current context. */
@@ -59,7 +60,7 @@ typedef struct RaftLogWriter RaftLogWriter;
  * Opens the log, creating it with bootstrap (payload of a configuration entry,
  * stored as entry 1 of term 1) when the table is empty.  Raises the boot count.
  * ERROR 55000 when the identity differs (another system identifier, timeline,
- * group or node), XX001 when a record inside the durable range is damaged,
+ * database, group or node), XX001 when a record inside the durable range is damaged,
  * 53400 when the stored capacity exceeds raft_pg.log_size.
  */
 extern RaftLogWriter *raft_log_open(RaftLogShared *shared, RaftRelFile file,

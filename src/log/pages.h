@@ -64,6 +64,8 @@ typedef struct RaftLogMeta
 	uint64		system_identifier;
 	RaftNodeId	node;
 	uint32		timeline;
+	uint32		database;		/* oid */
+	uint32		reserved;		/* 0 */
 	uint64		boot_count;
 
 	/* the newest configuration below first_index, in the configuration blocks */

@@ -63,6 +63,8 @@ check_identity(const RaftLogMeta *meta, const RaftLogIdentity *identity)
 						identity->system_identifier);
 	if (meta->timeline != identity->timeline)
 		refuse_identity("timeline", meta->timeline, identity->timeline);
+	if (meta->database != identity->database)
+		refuse_identity("database", meta->database, identity->database);
 	if (memcmp(meta->group, identity->group, RAFT_GROUP_ID_BYTES) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -97,6 +99,7 @@ create_log(RaftLogWriter *writer, const RaftLogIdentity *identity,
 	meta->system_identifier = identity->system_identifier;
 	meta->node = identity->node;
 	meta->timeline = identity->timeline;
+	meta->database = identity->database;
 	meta->term = 1;
 	meta->first_index = 1;
 	meta->last_index = 1;

@@ -190,6 +190,7 @@ read_row(NodeRow *row)
 
 	row->identity.system_identifier = GetSystemIdentifier();
 	row->identity.timeline = GetWALInsertionTimeLine();
+	row->identity.database = MyDatabaseId;
 	return found;
 }
 

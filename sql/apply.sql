@@ -78,6 +78,7 @@ SELECT failures FROM pg_stat_raft;
 -- the function runs as its owner, restricted; it leaves no setting behind
 CREATE ROLE regress_raft_owner;
 GRANT INSERT, SELECT ON applied TO regress_raft_owner;
+GRANT EXECUTE ON FUNCTION raft_propose(text, interval) TO regress_raft_owner;
 CREATE FUNCTION apply_owned(index bigint, command bytea) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO applied VALUES (index, current_user || ', work_mem ' || current_setting('work_mem'));
@@ -92,7 +93,7 @@ SELECT raft_propose('SELECT 1') - :owned AS place;
 SELECT raft_propose('SELECT 2') - :owned AS place;
 SELECT index - :owned AS place, command FROM applied WHERE index > :owned ORDER BY index;
 SELECT raft_propose('DELETE FROM raft.applied');
-SELECT raft_propose('SET ROLE postgres');
+SELECT raft_propose('SET ROLE pg_monitor');
 SELECT raft_propose('RESET SESSION AUTHORIZATION');
 SELECT raft_propose('CREATE TEMP TABLE t ()');
 SELECT raft_propose('COMMIT');
@@ -124,12 +125,28 @@ SELECT * FROM parent ORDER BY id;
 SELECT apply_error FROM pg_stat_raft;
 SELECT count(*) FROM raft.failures WHERE index = :waiting;
 
+-- nor are errors that say something about this server: the same command is tried again
+CREATE TABLE server (disk_is_full boolean);
+INSERT INTO server VALUES (true);
+SELECT index AS waiting FROM raft_propose_async($$DO 'BEGIN
+    INSERT INTO parent VALUES (3);
+    IF (SELECT disk_is_full FROM server) THEN
+        RAISE disk_full USING MESSAGE = ''no space left'';
+    END IF;
+END'$$) \gset
+SELECT raft_wait(:waiting, timeout => '300 ms');
+SELECT apply_error, apply_error_time <= clock_timestamp() AS apply_error_time FROM pg_stat_raft;
+UPDATE server SET disk_is_full = false;
+SELECT raft_wait(:waiting);
+SELECT * FROM parent ORDER BY id;
+SELECT apply_error, apply_error_time FROM pg_stat_raft;
+
 -- replaced, the new definition counts; unset, nobody gets commands
 CREATE OR REPLACE FUNCTION apply_sql(bigint, bytea) RETURNS void LANGUAGE sql
     AS 'INSERT INTO parent SELECT 1000 + length($2)';
-SELECT raft_propose('four') - :sql AS place;
-SELECT raft_set_apply(NULL) - :sql AS place;
-SELECT raft_propose('fifth') - :sql AS place;
+SELECT raft_propose('four') - :waiting AS place;
+SELECT raft_set_apply(NULL) - :waiting AS place;
+SELECT raft_propose('fifth') - :waiting AS place;
 SELECT * FROM parent ORDER BY id;
 SELECT apply_function FROM raft.applied;
 
@@ -141,7 +158,7 @@ SELECT raft_propose('after the stop') AS restarted \gset
 SELECT index = :restarted AS applied, command FROM applied ORDER BY index DESC LIMIT 1;
 
 DROP EXTENSION raft_pg;
-DROP TABLE applied, parent, child;
+DROP TABLE applied, parent, child, server;
 DROP FUNCTION apply, apply_owned, apply_sql, one_argument, a_set;
 DROP PROCEDURE a_procedure;
 DROP ROLE regress_raft_owner;

@@ -1,4 +1,16 @@
 -- DROP EXTENSION and DROP DATABASE while the workers run
+CREATE FUNCTION workers_gone() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..600 LOOP
+        PERFORM pg_stat_clear_snapshot();
+        IF NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type IN ('raft_pg node', 'raft_pg applier')) THEN
+            RETURN true;
+        END IF;
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+    RETURN false;
+END
+$$;
 CREATE EXTENSION raft_pg;
 SELECT node FROM raft_start();
 SELECT raft_propose('before the drop') > 0 AS proposed;
@@ -11,7 +23,7 @@ SELECT raft_propose('after the rollback') > 0 AS proposed;
 SELECT convert_from(command, 'UTF8') FROM raft.log WHERE kind = 'command' ORDER BY index;
 
 DROP EXTENSION raft_pg;
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type LIKE 'raft_pg%';
+SELECT workers_gone();
 SELECT count(*) FROM pg_shseclabel WHERE provider = 'raft_pg';
 
 -- a new one knows nothing of the old one
@@ -29,6 +41,9 @@ SELECT node FROM raft_start('third');
 COMMIT;
 SELECT raft_propose('in a third log') > 0 AS proposed;
 SELECT node FROM raft.members;
+SELECT convert_from(command, 'UTF8') FROM raft.log WHERE kind = 'command' ORDER BY index;
+
+-- not piece by piece
 DROP SCHEMA raft CASCADE;
 DROP TABLE raft.log;
 DROP EXTENSION raft_pg CASCADE;
@@ -42,5 +57,6 @@ SELECT node FROM raft_start('dropped');
 SELECT raft_propose('in the other database') > 0 AS proposed;
 \c :main
 DROP DATABASE regress_raft_dropped;
-SELECT count(*) FROM pg_stat_activity WHERE backend_type IN ('raft_pg node', 'raft_pg applier');
+SELECT workers_gone();
+DROP FUNCTION workers_gone;
 SELECT count(*) FROM pg_shseclabel WHERE provider = 'raft_pg';

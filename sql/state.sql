@@ -3,7 +3,7 @@ CREATE EXTENSION raft_pg;
 \d pg_stat_raft
 \d pg_stat_raft_replication
 \d raft.members
-\df raft_*
+SELECT oid::regprocedure AS function FROM pg_proc WHERE proname LIKE 'raft\_%' ORDER BY 1::text;
 
 SELECT node FROM raft_start('solo');
 SELECT raft_propose('one') AS first \gset

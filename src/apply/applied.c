@@ -156,6 +156,7 @@ raft_failure_store(RaftIndex index, RaftTerm term, int sqlstate, const char *mes
 
 	/* The command's own snapshot went with its subtransaction. */
 	PushActiveSnapshot(GetTransactionSnapshot());
+	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	if (SPI_execute_with_args("INSERT INTO " RAFT_SCHEMA ".failures"
 							  " (index, term, sqlstate, message, failed_at)"
@@ -163,5 +164,6 @@ raft_failure_store(RaftIndex index, RaftTerm term, int sqlstate, const char *mes
 							  lengthof(types), types, values, NULL, false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not record the failure of entry %llu", (unsigned long long) index);
 	SPI_finish();
+	PopActiveSnapshot();
 	PopActiveSnapshot();
 }

@@ -81,14 +81,14 @@ publish_batch(Applier *applier, const RaftBatch *batch)
 {
 	RaftGroup  *group = applier->group;
 
-	pg_atomic_write_u64(&group->visible, applier->applied);
-
+	/* The figures first: who is woken may look at them. */
 	SpinLockAcquire(&group->mutex);
 	group->applier.visible = applier->applied;
 	group->applier.transactions += batch->stored;
 	group->applier.commands += batch->n_commands;
 	group->applier.failures += batch->n_failed;
 	SpinLockRelease(&group->mutex);
+	pg_atomic_write_u64(&group->visible, applier->applied);
 
 	for (int i = 0; i < batch->n_applied; i++)
 	{
@@ -252,6 +252,8 @@ apply_batch(Applier *applier, RaftIndex ready)
 		if (applier->store_at == 0)
 			applier->store_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STORE_DELAY_MS);
 	}
+	if (applier->backoff_ms > 0)
+		clear_error(applier);
 	publish_batch(applier, batch);
 
 	MemoryContextSwitchTo(TopMemoryContext);
@@ -297,8 +299,6 @@ take_turn(Applier *applier)
 			pgstat_report_activity(STATE_RUNNING, "applying entries of the Raft log");
 		worked = true;
 		apply_batch(applier, ready);
-		if (applier->backoff_ms > 0)
-			clear_error(applier);
 		report_statistics(applier);
 		CHECK_FOR_INTERRUPTS();
 	}

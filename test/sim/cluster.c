@@ -262,7 +262,7 @@ cluster_start(Lab *lab, RaftNodeId id, Command command)
 	ProposeResult result;
 	Offer	   *offer;
 
-	if (!node->up)
+	if (!node->up || node->paused_until > lab->now)
 		return started;
 	started.serial = history_new_offer(lab, id);
 	entry.kind = RAFT_ENTRY_COMMAND;

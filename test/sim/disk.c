@@ -159,20 +159,44 @@ disk_sync_done(Lab *lab, Node *node)
 	node_step(lab, node, &event);
 }
 
-/* The power fails: of what was started some prefix is in the image. */
-void
-disk_crash(Lab *lab, Node *node)
+/* Ends all writes under way: some prefix of them is in the image. */
+static void
+disk_abandon(Lab *lab, Node *node, const char *why)
 {
 	Disk	   *disk = &node->disk;
 	size_t		kept = 0;
 
 	if (lab->settings.crash_keeps_some)
 		kept = rng_below(&lab->rng_disk, disk->n_pending + 1);
-	lab_trace(lab, "n%u  crash: %zu of %zu writes under way are kept", node->id, kept,
+	lab_trace(lab, "n%u  %s: %zu of %zu writes under way are kept", node->id, why, kept,
 			  disk->n_pending);
 	disk_perform_pending(lab, node, kept);
 	disk->n_pending = 0;
 	disk->syncing = false;
+}
+
+/* The power fails. */
+void
+disk_crash(Lab *lab, Node *node)
+{
+	disk_abandon(lab, node, "crash");
+}
+
+/*
+ * A flush reports an error: what of it reached the disk nobody knows, and the
+ * core must not go on.
+ */
+void
+disk_fail(Lab *lab, Node *node)
+{
+	RaftEvent	event = {.type = RAFT_EVENT_WRITE_FAILED, .now = lab->now};
+
+	if (!node->up || node->stopped || node->disk.n_pending == 0)
+		return;
+	event.u.op = node->disk.pending[0].op;
+	disk_abandon(lab, node, "write error");
+	node->stopped = true;
+	node_step(lab, node, &event);
 }
 
 /*
@@ -197,7 +221,7 @@ disk_recover(Lab *lab, Node *node, RaftBoot *boot)
 	};
 	if (image->first > 1)
 	{
-		/* what lies below the first entry is kept in a place of its own */
+		/* an entry stands at its index: the compacted part stays empty */
 		node->log.entries = run_alloc((size_t) image->first * 2 * sizeof(LogEntry));
 		node->log.capacity = (size_t) image->first * 2;
 	}

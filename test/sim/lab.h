@@ -133,6 +133,7 @@ typedef struct Disk
 extern void disk_format(Lab *lab, Disk *disk);
 extern void disk_start_write(Lab *lab, Node *node, const DiskOp *op);
 extern void disk_sync_done(Lab *lab, Node *node);
+extern void disk_fail(Lab *lab, Node *node);
 extern void disk_crash(Lab *lab, Node *node);
 extern void disk_recover(Lab *lab, Node *node, RaftBoot *boot);
 
@@ -216,6 +217,8 @@ struct Node
 	RaftNodeId	id;
 	bool		up;
 	bool		connected;		/* as the test sees it */
+	bool		stopped;		/* a write failed: its core does nothing any more */
+	RaftTime	paused_until;	/* the process stands still, and what happens to it waits */
 	uint64_t	boot;			/* boot count */
 	void	   *memory;
 	RaftCore   *core;

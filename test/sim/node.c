@@ -261,6 +261,8 @@ node_start(Lab *lab, Node *node)
 
 	node->boot++;
 	node->up = true;
+	node->stopped = false;
+	node->paused_until = 0;
 	node->written = 0;
 	node->synced = 0;
 	node->tick_at = 0;
@@ -346,6 +348,14 @@ node_handle(Lab *lab, const SimEvent *event)
 {
 	Node	   *node = &lab->nodes[event->node];
 
+	if (node->paused_until > lab->now)
+	{
+		SimEvent	later = *event;
+
+		later.at = node->paused_until;
+		sched_post(&lab->sched, later);
+		return;
+	}
 	if (event->type == SIM_MESSAGE)
 	{
 		network_deliver(lab, event);
@@ -356,7 +366,7 @@ node_handle(Lab *lab, const SimEvent *event)
 		network_unreachable(lab, event);
 		return;
 	}
-	if (!node->up || node->boot != event->boot)
+	if (!node->up || node->boot != event->boot || node->stopped)
 		return;
 	switch (event->type)
 	{

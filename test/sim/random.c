@@ -18,6 +18,8 @@ typedef struct Faults
 	bool		crashes;
 	bool		partitions;
 	bool		one_way;
+	bool		pauses;
+	bool		write_errors;
 	uint32_t	all_crash_percent;
 	RaftTime	pause;			/* between two faults, at most */
 	RaftTime	client_pause;	/* between two proposals, at most */
@@ -60,6 +62,8 @@ draw_world(Lab *lab, Faults *faults)
 	faults->crashes = rng_percent(rng, 70);
 	faults->partitions = rng_percent(rng, 70);
 	faults->one_way = rng_percent(rng, 50);
+	faults->pauses = rng_percent(rng, 30);
+	faults->write_errors = rng_percent(rng, 30);
 	faults->all_crash_percent = rng_percent(rng, 30) ? 10 : 0;
 	faults->pause = rng_between(rng, 50, 1500) * MS;
 	faults->client_pause = pick(rng, pauses, lengthof(pauses)) * MS;
@@ -124,6 +128,20 @@ one_fault(Lab *lab, const Faults *faults)
 
 	if (faults->partitions && rng_percent(rng, 50))
 		draw_partition(lab, faults->one_way);
+	if (faults->pauses && rng_percent(rng, 30) && lab->nodes[victim].up)
+	{
+		lab->nodes[victim].paused_until = lab->now + rng_below(rng, 2 * T);
+		lab_trace(lab, "test: n%u stands still until %llu ms", victim,
+				  (unsigned long long) (lab->nodes[victim].paused_until / MS));
+		return;
+	}
+	if (lab->nodes[victim].stopped)
+		cluster_crash(lab, victim);	/* as the server does after a failed flush */
+	else if (faults->write_errors && rng_percent(rng, 30))
+	{
+		disk_fail(lab, &lab->nodes[victim]);
+		return;
+	}
 	if (!faults->crashes)
 		return;
 	if (rng_percent(rng, faults->all_crash_percent))
@@ -180,26 +198,35 @@ fault_phase(Lab *lab, const Faults *faults)
 	}
 }
 
+/* Have all connected servers applied everything, and do their logs end alike? */
 static bool
-all_converged(Lab *lab, void *arg)
+has_converged(Lab *lab, void *arg)
 {
+	RaftIndex	last = 0;
+
 	(void) arg;
 	for (RaftNodeId i = 1; i <= lab->n; i++)
-		if (lab->nodes[i].commands != lab->history.commands ||
-			lab->nodes[i].log.last != lab->nodes[1].log.last ||
-			lab->nodes[i].status.commit != lab->nodes[i].log.last)
+	{
+		const Node *node = &lab->nodes[i];
+
+		if (!node->connected)
+			continue;
+		if (last == 0)
+			last = node->log.last;
+		if (node->commands != lab->history.commands || node->log.last != last ||
+			node->status.commit != last)
 			return false;
+	}
 	return true;
 }
 
-/* No more faults, and sizes with which a backlog can be worked off. */
+/* No more faults of the network as a whole, and sizes that work off a backlog. */
 static void
-heal(Lab *lab)
+calm(Lab *lab)
 {
 	Network    *net = &lab->network;
 	LabSettings *s = &lab->settings;
 
-	lab_trace(lab, "test: heal");
 	net->unreliable = false;
 	net->long_reordering = false;
 	net->duplicate_percent = 0;
@@ -211,37 +238,106 @@ heal(Lab *lab)
 	s->core.max_inflight_bytes = 1024 * 1024;
 	if (s->core.max_inflight < 8)
 		s->core.max_inflight = 8;
+}
+
+/* A server comes back for good, with all its links to those that did. */
+static void
+heal(Lab *lab, RaftNodeId id)
+{
+	Node	   *node = &lab->nodes[id];
+
+	if (node->stopped)
+		node_crash(lab, node);
+	if (node->up)
+	{
+		if (node->paused_until > lab->now)
+			node->paused_until = lab->now;
+		node_settings(lab, node);
+	}
+	else
+		node_start(lab, node);
+	cluster_connect(lab, id);
+}
+
+/*
+ * A server stays faulty for good: down, cut off, deaf, mute, or with a single
+ * friend among the healed (in a group of three those two would be a quorum).
+ * None of these may disturb a quorum that is well.
+ */
+static void
+leave_faulty(Lab *lab, RaftNodeId id, RaftNodeId friend)
+{
+	uint64_t	kind = rng_below(&lab->rng_test, lab->n > 3 ? 5 : 4);
+
+	cluster_disconnect(lab, id);
+	if (kind == 0)
+	{
+		node_crash(lab, &lab->nodes[id]);
+		return;
+	}
+	lab_trace(lab, "test: n%u stays %s", id, kind == 1 ? "cut off" : kind == 2 ? "deaf" :
+			  kind == 3 ? "mute" : "with a single friend");
+	if (!lab->nodes[id].up)
+		node_start(lab, &lab->nodes[id]);
 	for (RaftNodeId i = 1; i <= lab->n; i++)
 	{
-		if (lab->nodes[i].up)
-			node_settings(lab, &lab->nodes[i]);
-		else
-			cluster_restart(lab, i);
-		cluster_connect(lab, i);
+		lab->network.enabled[id][i] = kind == 2 || (kind == 4 && i == friend);
+		lab->network.enabled[i][id] = kind == 3 || (kind == 4 && i == friend);
 	}
 }
 
-/* Liveness: once healed, the group leads, commits and converges. */
+/* Liveness: who is healed has a leader, commits, converges, and stays so. */
 static void
-healed_phase(Lab *lab)
+expect_liveness(Lab *lab, uint32_t healed)
 {
-	RaftTerm	term;
+	RaftNodeId	leader;
 
-	heal(lab);
 	cluster_one_leader(lab);
-	cluster_one(lab, cluster_number(lab->seed), lab->n, true);
-	lab_check(lab, cluster_until(lab, 20 * T, 50 * MS, all_converged, NULL),
+	cluster_one(lab, cluster_number(lab->seed), healed, true);
+	lab_check(lab, cluster_until(lab, 20 * T, 50 * MS, has_converged, NULL),
 			  "the logs do not become equal");
 
-	/* what was delayed in the fault phase has arrived; now nothing changes */
-	cluster_sleep(lab, 4 * T);
-	term = cluster_same_term(lab);
-	cluster_sleep(lab, 3 * T);
-	lab_check(lab, cluster_same_term(lab) == term, "leadership is not stable");
+	/* all reports of failed calls have come too; from now on nothing changes */
+	cluster_sleep(lab, 7 * T);
+	leader = cluster_one_leader(lab);
+	for (int i = 0; i < 3; i++)
+		lab_check(lab, cluster_one_leader(lab) == leader, "leadership is not stable");
+	cluster_one(lab, cluster_number(lab->seed + 1), healed, false);
 }
 
 static void
-random_run(Lab *lab, uint32_t n)
+heal_all(Lab *lab)
+{
+	lab_trace(lab, "test: heal");
+	calm(lab);
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		lab->nodes[i].connected = false;
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		heal(lab, i);
+	expect_liveness(lab, lab->n);
+}
+
+/* Only a quorum is healed; the others go on failing, each in its own way. */
+static void
+heal_quorum(Lab *lab)
+{
+	uint32_t	quorum = lab->n / 2 + 1;
+	RaftNodeId	first = (RaftNodeId) rng_between(&lab->rng_test, 1, lab->n);
+
+	lab_trace(lab, "test: heal %u of %u", quorum, lab->n);
+	calm(lab);
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		cluster_disconnect(lab, i);
+	for (uint32_t k = 0; k < quorum; k++)
+		heal(lab, cluster_nth(lab, first, k));
+	for (uint32_t k = quorum; k < lab->n; k++)
+		leave_faulty(lab, cluster_nth(lab, first, k),
+					 cluster_nth(lab, first, (uint32_t) rng_below(&lab->rng_test, quorum)));
+	expect_liveness(lab, quorum);
+}
+
+static void
+random_run(Lab *lab, uint32_t n, void (*heal_phase) (Lab *lab))
 {
 	Faults		faults;
 
@@ -249,13 +345,13 @@ random_run(Lab *lab, uint32_t n)
 	draw_world(lab, &faults);
 	restart_all(lab);
 	fault_phase(lab, &faults);
-	healed_phase(lab);
+	heal_phase(lab);
 }
 
 static void
 random_faults_of_3(Lab *lab)
 {
-	random_run(lab, 3);
+	random_run(lab, 3, heal_all);
 }
 
 static void
@@ -263,7 +359,13 @@ random_faults_of_any_size(Lab *lab)
 {
 	static const uint32_t sizes[] = {1, 2, 4, 5, 6, 7};
 
-	random_run(lab, pick(&lab->rng_test, sizes, lengthof(sizes)));
+	random_run(lab, pick(&lab->rng_test, sizes, lengthof(sizes)), heal_all);
+}
+
+static void
+random_faults_quorum_heals(Lab *lab)
+{
+	random_run(lab, (uint32_t) rng_between(&lab->rng_test, 3, 7), heal_quorum);
 }
 
 /*
@@ -291,12 +393,13 @@ random_elections(Lab *lab)
 		cluster_start(lab, other, cluster_number((uint64_t) i));
 		cluster_sleep(lab, rng_below(rng, 500) * MS);
 	}
-	healed_phase(lab);
+	heal_all(lab);
 }
 
 const LabTest random_tests[] = {
 	{"random_elections", "random", 0, 0, random_elections},
 	{"random_faults_of_3", "random", 0, 0, random_faults_of_3},
 	{"random_faults_of_any_size", "random", 0, 0, random_faults_of_any_size},
+	{"random_faults_quorum_heals", "random", 0, 0, random_faults_quorum_heals},
 	{0}
 };

@@ -50,9 +50,9 @@ draw_settings(Lab *lab)
 	s->compact = rng_percent(&rng, 33);
 }
 
-/* A group of n servers, all of them connected and starting now. */
+/* The world of a group of n servers, none of which has started yet. */
 void
-cluster_init(Lab *lab, uint32_t n)
+cluster_prepare(Lab *lab, uint32_t n)
 {
 	lab->n = n;
 	lab->now = START_TIME;
@@ -60,7 +60,13 @@ cluster_init(Lab *lab, uint32_t n)
 	lab->next_start = 0;
 	draw_settings(lab);
 	network_init(lab);
-	for (uint32_t i = 1; i <= n; i++)
+}
+
+/* All of them start now, connected, with new disks. */
+void
+cluster_boot(Lab *lab)
+{
+	for (uint32_t i = 1; i <= lab->n; i++)
 	{
 		Node	   *node = &lab->nodes[i];
 		void	   *memory = node->memory;
@@ -74,8 +80,15 @@ cluster_init(Lab *lab, uint32_t n)
 	history_append(lab, &lab->nodes[1], 1, simlog_at(&lab->nodes[1].disk.log, 1));
 	lab->nodes[1].status.term = 1;
 	history_commit(lab, &lab->nodes[1], 1, simlog_at(&lab->nodes[1].disk.log, 1));
-	for (uint32_t i = 1; i <= n; i++)
+	for (uint32_t i = 1; i <= lab->n; i++)
 		node_start(lab, &lab->nodes[i]);
+}
+
+void
+cluster_init(Lab *lab, uint32_t n)
+{
+	cluster_prepare(lab, n);
+	cluster_boot(lab);
 }
 
 /* Lets the world run. */

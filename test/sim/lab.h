@@ -20,6 +20,7 @@
  *	  history.c		what happened in the run: terms, entries, commits, commands
  *	  mutant_runs.c	old bugs put back, and found
  *	  cluster.c		the helpers that tests are written with
+ *	  plan.c		what a random test will do, drawn before it does it
  *	  trace.c		the timeline, and its hash
  *
  *-------------------------------------------------------------------------
@@ -45,6 +46,7 @@
 
 typedef struct Lab Lab;
 typedef struct Node Node;
+typedef struct Plan Plan;
 
 /* ---------------------------------------------------------------- rng.c */
 
@@ -352,6 +354,7 @@ struct Lab
 	jmp_buf		failed;
 	LabFailure	failure;
 	uint32_t	next_start;		/* one(): the server that is offered the command next */
+	Plan	   *plan;			/* of this run, when it has one */
 };
 
 extern Lab *current_lab;		/* for raft_host_panic() */
@@ -394,6 +397,8 @@ typedef struct Started
 	uint64_t	serial;
 } Started;
 
+extern void cluster_prepare(Lab *lab, uint32_t n);
+extern void cluster_boot(Lab *lab);
 extern void cluster_init(Lab *lab, uint32_t n);
 extern void cluster_sleep(Lab *lab, RaftTime duration);
 extern bool cluster_until(Lab *lab, RaftTime duration, RaftTime step,

@@ -21,12 +21,14 @@
 
 #include "lab.h"
 #include "mutant_runs.h"
+#include "plan.h"
 
 #define SHOWN_FAILURES	3		/* failing seeds printed per test */
 
 Lab		   *current_lab;
 
-static Lab	the_lab;
+static Plan the_plan;
+static Lab	the_lab = {.plan = &the_plan};
 
 static const LabTest *const suites[] = {
 	codec_tests, lesson_core_tests, lesson_tests, ladder_a_tests, ladder_b_tests, random_tests
@@ -81,6 +83,7 @@ lab_run(Lab *lab, const LabTest *test, uint64_t seed)
 	lab->trace_hash = 0;
 	lab->trace_lines = 0;
 	memset(&lab->failure, 0, sizeof(lab->failure));
+	plan_reset(lab->plan, test->name, seed);
 	sched_reset(&lab->sched);
 	history_reset(lab);
 	rng_seed(&lab->rng_test, seed, test->name);

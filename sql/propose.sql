@@ -45,6 +45,8 @@ BEGIN
 END
 $$;
 \echo :LAST_ERROR_SQLSTATE
+CREATE SEQUENCE numbers;
+SELECT count(raft_propose('number ' || nextval('numbers'))) FROM generate_series(1, 40);
 SELECT raft_propose('a') \; SELECT raft_propose('b');
 SET default_transaction_read_only = on;
 SELECT raft_propose('read only');
@@ -60,7 +62,7 @@ BEGIN
     END LOOP;
 END
 $$;
-SELECT count(*), count(DISTINCT command), bool_and(command = convert_to('looped ' || index - :first - 6, 'UTF8')) AS in_order
+SELECT count(*), count(DISTINCT command), bool_and(command = convert_to('looped ' || index - :first - 46, 'UTF8')) AS in_order
     FROM raft.log WHERE command LIKE 'looped %';
 
 -- without waiting
@@ -89,4 +91,5 @@ COMMIT;
 SELECT commit_index = last_index AND applied_index = last_index AS all_applied FROM raft_state();
 
 DROP TABLE written;
+DROP SEQUENCE numbers;
 DROP EXTENSION raft_pg;

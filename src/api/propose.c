@@ -45,7 +45,12 @@ check_transaction(const char *function)
 	PreventCommandDuringRecovery(function);
 	PreventCommandIfReadOnly(function);
 	PreventInTransactionBlock(true, function);
-	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+
+	/*
+	 * A function or DO block may have written before.  The command id tells, which
+	 * unlike the transaction id is not used up by nextval() in the argument.
+	 */
+	if (GetCurrentCommandId(false) != FirstCommandId)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("%s cannot run in a transaction that has already written", function),

@@ -83,14 +83,14 @@ check_running(RaftGroup *group)
 	if (state == RAFT_GROUP_FAILED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("raft has failed in this database"),
+				 errmsg("Raft has failed in this database"),
 				 errdetail_internal("%s", error),
 				 hint[0] ? errhint("%s", hint) : 0));
 	if (group->database != MyDatabaseId ||
 		(state != RAFT_GROUP_STARTING && state != RAFT_GROUP_RUNNING))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("raft was stopped in this database")));
+				 errmsg("Raft was stopped in this database")));
 }
 
 /* Until the entry at index is applied here; false after the timeout (0 = none). */

@@ -301,9 +301,12 @@ cluster_start(Lab *lab, RaftNodeId id, Command command)
 	return started;
 }
 
-/* Offers to each connected server in turn until one accepts. */
-static uint64_t
-start_anywhere(Lab *lab, Command command)
+/*
+ * Offers to each connected server in turn until one accepts; the command's
+ * number, 0 when nobody does.
+ */
+uint64_t
+cluster_start_anywhere(Lab *lab, Command command)
 {
 	for (uint32_t i = 0; i < lab->n; i++)
 	{
@@ -349,7 +352,7 @@ cluster_one(Lab *lab, Command command, uint32_t n, bool retry)
 
 	while (lab->now < end)
 	{
-		uint64_t	number = start_anywhere(lab, command);
+		uint64_t	number = cluster_start_anywhere(lab, command);
 
 		if (number == 0)
 		{

@@ -415,6 +415,7 @@ extern uint32_t cluster_committed(Lab *lab, uint64_t command, Command *value);
 extern uint64_t cluster_one(Lab *lab, Command command, uint32_t n, bool retry);
 extern bool cluster_wait(Lab *lab, uint64_t command, uint32_t n, RaftTerm term, Command *value);
 extern Started cluster_start(Lab *lab, RaftNodeId node, Command command);
+extern uint64_t cluster_start_anywhere(Lab *lab, Command command);
 extern RaftTerm cluster_term(Lab *lab, RaftNodeId node);
 extern uint64_t cluster_requests(Lab *lab);
 
@@ -436,6 +437,7 @@ typedef struct LabTest
 
 extern const LabTest ladder_a_tests[];	/* each ends with a NULL name */
 extern const LabTest ladder_b_tests[];
+extern const LabTest ladder_c_tests[];
 extern const LabTest random_tests[];
 extern const LabTest lesson_tests[];
 extern const LabTest lesson_core_tests[];

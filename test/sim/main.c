@@ -5,7 +5,7 @@
  *	  each old bug against all of them.
  *
  *	  lab [name=value ...]
- *		group=	unit, lesson, A, B, random; ladder = all but unit; all
+ *		group=	unit, lesson, A, B, C, random; ladder = all but unit; all
  *		test=	name of one test
  *		seeds=	how many seeds, from 1
  *		seed=	this seed only
@@ -31,7 +31,8 @@ static Plan the_plan;
 static Lab	the_lab = {.plan = &the_plan};
 
 static const LabTest *const suites[] = {
-	codec_tests, lesson_core_tests, lesson_tests, ladder_a_tests, ladder_b_tests, random_tests
+	codec_tests, lesson_core_tests, lesson_tests, ladder_a_tests, ladder_b_tests, ladder_c_tests,
+	random_tests
 };
 
 typedef struct Options

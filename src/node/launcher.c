@@ -30,6 +30,7 @@
 #include "storage/procsignal.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -344,7 +345,8 @@ raft_launcher_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		ProcessCatchupInterrupt();
+		if (catchupInterruptPending)
+			ProcessCatchupInterrupt();
 
 		look_at_groups();
 		pgstat_report_stat(false);

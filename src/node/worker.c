@@ -201,6 +201,7 @@ read_row(NodeRow *row)
 static void
 end_without_row(RaftGroup *group, Oid database)
 {
+	StartTransactionCommand();
 	ereport(LOG,
 			(errmsg("raft_pg: database \"%s\" is marked to run Raft, but has no node",
 					get_database_name(database)),
@@ -333,10 +334,7 @@ start_node(RaftGroup *group, Oid database)
 	RaftEvent	event = {.type = RAFT_EVENT_BOOT};
 
 	if (!read_row(&row))
-	{
-		StartTransactionCommand();
 		end_without_row(group, database);
-	}
 
 	node = create_node(group, &row);
 	opening_log = true;
@@ -390,8 +388,9 @@ handle_interrupts(RaftNode *node)
 	if (ConfigReloadPending)
 		reload_settings(node);
 
-	/* nobody else takes our share of the invalidation messages */
-	ProcessCatchupInterrupt();
+	/* others wait with their invalidation messages until we have read ours */
+	if (catchupInterruptPending)
+		ProcessCatchupInterrupt();
 }
 
 static void

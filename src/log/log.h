@@ -58,10 +58,11 @@ typedef struct RaftLogWriter RaftLogWriter;
 
 /*
  * Opens the log, creating it with bootstrap (payload of a configuration entry,
- * stored as entry 1 of term 1) when the table is empty.  Raises the boot count.
- * ERROR 55000 when the identity differs (another system identifier, timeline,
- * database, group or node), XX001 when a record inside the durable range is damaged,
- * 53400 when the stored capacity exceeds raft_pg.log_size.
+ * stored as entry 1 of term 1) and the capacity raft_pg.log_size when the table
+ * is empty.  Raises the boot count.  ERROR 55000 when the identity differs
+ * (another system identifier, timeline, database, group or, unless it is given
+ * as 0, node), XX001 when a record between the first and the last is damaged.
+ * boot.applied is the least it can be: the caller knows better.
  */
 extern RaftLogWriter *raft_log_open(RaftLogShared *shared, RaftRelFile file,
 									const RaftLogIdentity *identity,
@@ -70,8 +71,14 @@ extern RaftLogWriter *raft_log_open(RaftLogShared *shared, RaftRelFile file,
 
 /*
  * Term and vote, truncation, append, in one atomic piece: a crash leaves all of
- * it or nothing.  records: the encoded records of write->n_entries entries.
+ * it or nothing.  One exception: of a truncation followed by more records than
+ * three pages hold, a crash may leave term, vote and truncation alone, as if
+ * the entries had come in a second message (README.md).
+ * records: the encoded records of write->n_entries entries.
  * commit is saved along (a hint for the next start, never flushed for itself).
+ * Ends the process (FATAL) when a promise of the caller is broken: terms that
+ * go back, entries that do not follow, a truncation of committed entries, more
+ * bytes than raft_log_free() has.
  */
 extern void raft_log_write(RaftLogWriter *writer, const RaftWrite *write,
 						   const char *records, Size size, RaftIndex commit);

@@ -34,6 +34,12 @@ typedef struct ReadHint
 
 #define N_HINTS		RAFT_MAX_MEMBERS
 
+/* Pages are read this far ahead, so that a large limit costs nothing. */
+#define READ_AHEAD_BYTES	RAFT_MAX_BATCH_BYTES
+
+/* Batches from the pages are measured by reading them: bounds the memory. */
+#define MAX_MEASURED_BYTES	(1024 * 1024)
+
 struct RaftLogReader
 {
 	RaftLogShared *shared;		/* NULL = none */
@@ -199,15 +205,19 @@ locate(RaftLogReader *reader, const RaftLogView *view, RaftIndex index, uint64 *
 						  index, pos);
 }
 
-/* Extends the copy in out, which begins at pos and has *have bytes, to want. */
+/*
+ * Extends the copy in out, which begins at pos and has *have bytes, to want
+ * and, if it reads pages at all, further ahead up to limit.
+ */
 static bool
 copy_more(RaftLogReader *reader, const RaftLogView *view, uint64 pos,
-		  StringInfo out, Size *have, Size want)
+		  StringInfo out, Size *have, Size want, Size limit)
 {
 	if (want <= *have)
 		return true;
-	if (pos + want > view->tail)
+	if (want > view->tail - pos)
 		return false;
+	want = Max(want, Min(*have + READ_AHEAD_BYTES, limit));
 	enlargeStringInfo(out, want);
 	if (!raft_pages_copy(reader->file, view->n_pages, pos + *have, want - *have,
 						 out->data + out->len + *have, NULL))
@@ -225,43 +235,42 @@ read_pages(RaftLogReader *reader, const RaftLogView *view, RaftIndex first,
 		   RaftIndex last, Size max_bytes, StringInfo out, const char **detail)
 {
 	uint64		pos;
+	Size		limit;
 	Size		have = 0;		/* bytes copied to out, not counted in its len yet */
 	Size		used = 0;		/* of these, whole records */
-	RaftIndex	next = first;
+	RaftIndex	next;
 
 	if (!locate(reader, view, first, &pos) || pos >= view->tail)
 		return 0;
+	limit = first == last ? 0 : Min(max_bytes, view->tail - pos);
 
-	/* one go for a whole batch; a single record is asked for its length first */
-	if (first < last &&
-		!copy_more(reader, view, pos, out, &have, Min(max_bytes, view->tail - pos)))
-		return 0;
-
-	while (next <= last)
+	for (next = first; next <= last; next++)
 	{
 		RaftDecodeResult result;
 		RaftIndex	index;
 		RaftEntry	entry;
 		uint32		length;
 
-		if (next > first && have - used < RAFT_RECORD_HEADER)
+		if (next > first && used + RAFT_RECORD_HEADER > limit)
 			break;
-		if (!copy_more(reader, view, pos, out, &have, used + RAFT_RECORD_HEADER))
+		if (!copy_more(reader, view, pos, out, &have, used + RAFT_RECORD_HEADER, limit))
 			return 0;
 		length = raft_record_length((uint8 *) out->data + out->len + used);
-		if (next > first && used + (Size) length > have)
+		if (next > first && used + (Size) length > limit)
 			break;
-		if (!copy_more(reader, view, pos, out, &have, used + (Size) length))
+		if (!copy_more(reader, view, pos, out, &have, used + (Size) length, limit))
 			return 0;
+
 		result = raft_record_decode((uint8 *) out->data + out->len + used, have - used,
 									view->tail - pos, &index, &entry, &length);
 		if (result != RAFT_DECODE_OK || index != next)
 		{
 			*detail = raft_log_describe(result);
+			if (next > first)
+				break;			/* the next call begins there and says so */
 			return 0;
 		}
 		used += length;
-		next++;
 	}
 
 	out->len += used;
@@ -338,7 +347,8 @@ raft_log_batch_end(void *arg, RaftIndex first, RaftIndex last,
 	}
 
 	resetStringInfo(&reader->scratch);
-	end = raft_log_read(reader, first, last, max_bytes, &reader->scratch);
+	end = raft_log_read(reader, first, last, Min(max_bytes, MAX_MEASURED_BYTES),
+						&reader->scratch);
 	*bytes = (uint32_t) reader->scratch.len;
 	return end;
 }

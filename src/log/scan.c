@@ -76,9 +76,13 @@ set_tid(ItemPointer tid, RaftIndex index)
 				   (OffsetNumber) ((index - 1) % ROWS_PER_BLOCK + 1));
 }
 
+/* 0 for an address that no row has. */
 static RaftIndex
 index_of_tid(ItemPointer tid)
 {
+	if (ItemPointerGetOffsetNumberNoCheck(tid) > ROWS_PER_BLOCK ||
+		ItemPointerGetOffsetNumberNoCheck(tid) == 0)
+		return 0;
 	return (RaftIndex) ItemPointerGetBlockNumberNoCheck(tid) * ROWS_PER_BLOCK +
 		ItemPointerGetOffsetNumberNoCheck(tid);
 }

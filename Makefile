@@ -27,7 +27,8 @@ OBJS = \
 	src/log/scan.o src/log/tableam.o src/log/writer.o \
 	src/net/conninfo.o src/net/inbox.o src/net/link.o src/net/peer.o src/net/stream.o \
 	src/node/actions.o src/node/group.o src/node/launcher.o src/node/lifecycle.o \
-	src/node/proposals.o src/node/publish.o src/node/space.o src/node/worker.o
+	src/node/outcome.o src/node/proposals.o src/node/publish.o src/node/space.o src/node/start.o \
+	src/node/worker.o
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))

@@ -3,7 +3,8 @@
  * node.h
  *	  The node worker's own state; private to the process that runs it.
  *
- * worker.c		start, and the main loop
+ * worker.c		the main loop
+ * start.c		from the row in raft.node and the log to a booted core
  * actions.c	steps the core and executes what it asks for
  * space.c		room in the log: who may use it, and how it is won back
  * publish.c	what others see of this node
@@ -82,6 +83,17 @@ typedef struct RaftNode
 	RaftGroupStatus status;		/* counters are kept here; copied out by publish.c */
 	TimestampTz links_published;
 } RaftNode;
+
+/* --- start.c --- */
+
+/* Ends the process when the database has no node after all. */
+extern RaftNode *raft_node_start(RaftGroup *group, Oid database);
+
+/* While it is true, an ERROR may mean that a restart cannot help. */
+extern bool raft_node_opening_log;
+
+/* What the core has to know of the settings now. */
+extern RaftSettings raft_node_settings(void);
 
 /* --- actions.c --- */
 

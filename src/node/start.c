@@ -1,0 +1,326 @@
+/*-------------------------------------------------------------------------
+ *
+ * start.c
+ *	  The start of a node worker: from the row that raft_start() has written
+ *	  and the log on disk to a core that has booted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "apply/apply.h"
+#include "catalog/namespace.h"
+#include "commands/dbcommands.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "node/group.h"
+#include "node/node.h"
+#include "node/shared.h"
+#include "storage/ipc.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+/* A shorter election timeout would take one lost heartbeat for a dead leader. */
+#define MIN_TIMEOUT_HEARTBEATS	3
+
+/* Appends to one peer that may be under way. */
+#define MAX_INFLIGHT			32
+
+/* After a commit, an idle peer is told within this time. */
+#define COMMIT_NOTICE_US		5000
+
+/* What raft_start() has written, and where the log is. */
+typedef struct NodeRow
+{
+	char		name[RAFT_MAX_NODE_NAME + 1];
+	RaftLogIdentity identity;
+	uint8	   *bootstrap;		/* palloc'd; NULL = none */
+	uint32		bootstrap_size;
+	Oid			log_relation;
+	RaftRelFile log_file;
+	RaftIndex	applied;
+} NodeRow;
+
+bool		raft_node_opening_log = false;
+
+/* --- settings --- */
+
+RaftSettings
+raft_node_settings(void)
+{
+	static int	complained_about = 0;
+	RaftSettings settings;
+	int			timeout_ms = raft_election_timeout_ms;
+	int			least_ms = raft_heartbeat_interval_ms * MIN_TIMEOUT_HEARTBEATS;
+
+	if (timeout_ms < least_ms)
+	{
+		if (complained_about != timeout_ms)
+			ereport(LOG,
+					(errmsg("\"raft_pg.election_timeout\" (%d ms) is taken as %d ms, three times \"raft_pg.heartbeat_interval\"",
+							timeout_ms, least_ms)));
+		complained_about = timeout_ms;
+		timeout_ms = least_ms;
+	}
+
+	settings.heartbeat_interval = (RaftTime) raft_heartbeat_interval_ms * 1000;
+	settings.election_timeout = (RaftTime) timeout_ms * 1000;
+	settings.commit_notice = COMMIT_NOTICE_US;
+	settings.max_batch_bytes = RAFT_MAX_BATCH_BYTES;
+	settings.max_inflight = MAX_INFLIGHT;
+	/* half of the inbox over there, if it is set up like ours */
+	settings.max_inflight_bytes = (uint32) raft_inbox_size_kb * 1024 / 2;
+	return settings;
+}
+
+/* --- start --- */
+
+static bool
+read_row_by_spi(NodeRow *row)
+{
+	bool		found = false;
+
+	if (SPI_execute("SELECT node, node_id, group_id, bootstrap FROM " RAFT_SCHEMA ".node",
+					true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read table \"%s.node\"", RAFT_SCHEMA);
+
+	if (SPI_processed == 1)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[0];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		Datum		bootstrap;
+
+		strlcpy(row->name, SPI_getvalue(tuple, desc, 1), sizeof(row->name));
+		row->identity.node = (RaftNodeId) DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
+		memcpy(row->identity.group,
+			   DatumGetUUIDP(SPI_getbinval(tuple, desc, 3, &isnull))->data,
+			   RAFT_GROUP_ID_BYTES);
+		bootstrap = SPI_getbinval(tuple, desc, 4, &isnull);
+		if (!isnull)
+		{
+			bytea	   *bytes = DatumGetByteaPP(bootstrap);
+
+			row->bootstrap_size = VARSIZE_ANY_EXHDR(bytes);
+			row->bootstrap = MemoryContextAlloc(TopMemoryContext, row->bootstrap_size);
+			memcpy(row->bootstrap, VARDATA_ANY(bytes), row->bootstrap_size);
+		}
+		found = true;
+	}
+	return found;
+}
+
+/* False when the extension or the row is not there. */
+static bool
+read_row(NodeRow *row)
+{
+	Oid			schema;
+	bool		found = false;
+
+	memset(row, 0, sizeof(*row));
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+
+	schema = get_namespace_oid(RAFT_SCHEMA, true);
+	if (OidIsValid(get_extension_oid("raft_pg", true)) &&
+		OidIsValid(get_relname_relid("node", schema)))
+	{
+		SPI_connect();
+		found = read_row_by_spi(row);
+		SPI_finish();
+	}
+	if (found)
+	{
+		Relation	log;
+		char	   *function;
+
+		row->log_relation = get_relname_relid("log", schema);
+		log = relation_open(row->log_relation, AccessShareLock);
+		row->log_file = raft_rel_file(log);
+		relation_close(log, AccessShareLock);
+		raft_applied_read(&row->applied, &function);
+	}
+
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+
+	row->identity.system_identifier = GetSystemIdentifier();
+	row->identity.timeline = GetWALInsertionTimeLine();
+	row->identity.database = MyDatabaseId;
+	return found;
+}
+
+/*
+ * The mark says that there is a node, and there is none: a mark that was
+ * restored from a dump.
+ */
+static void
+end_without_row(RaftGroup *group, Oid database)
+{
+	StartTransactionCommand();
+	ereport(LOG,
+			(errmsg("raft_pg: database \"%s\" is marked to run Raft, but has no node",
+					get_database_name(database)),
+			 errdetail("The mark is removed.")));
+	raft_autostart_clear(database);
+	CommitTransactionCommand();
+
+	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
+	if (group->state == RAFT_GROUP_STARTING)
+		raft_group_stop(group);
+	LWLockRelease(raft_shared->lock);
+	proc_exit(0);
+}
+
+static void
+note_unreachable(void *arg, RaftNodeId peer)
+{
+	RaftNode   *node = arg;
+
+	/* the core cannot be stepped from within raft_peers_wait() */
+	for (int i = 0; i < node->n_unreachable; i++)
+	{
+		if (node->unreachable[i] == peer)
+			return;
+	}
+	if (node->n_unreachable < RAFT_MAX_MEMBERS)
+		node->unreachable[node->n_unreachable++] = peer;
+}
+
+static void
+create_core(RaftNode *node, uint64 boot_count)
+{
+	RaftInit	init = {0};
+
+	init.self = node->id;
+	init.boot = boot_count;
+	if (!pg_strong_random(&init.seed, sizeof(init.seed)))
+		init.seed = (uint64) GetCurrentTimestamp() ^ ((uint64) MyProcPid << 48);
+	init.settings = raft_node_settings();
+	init.batch_end = raft_log_batch_end;
+	init.batch_end_arg = node->reader;
+	node->core = raft_core_init(palloc(raft_core_size()), &init);
+}
+
+static void
+create_peers(RaftNode *node, uint64 boot_count)
+{
+	RaftPeersInit init;
+
+	memcpy(init.group, node->group->group_id, sizeof(init.group));
+	init.self = node->id;
+	init.self_name = node->name;
+	init.boot = boot_count;
+	init.unreachable = note_unreachable;
+	init.arg = node;
+	node->peers = raft_peers_create(&init);
+}
+
+static RaftNode *
+create_node(RaftGroup *group, const NodeRow *row)
+{
+	RaftNode   *node = palloc0(sizeof(RaftNode));
+
+	node->group = group;
+	node->id = row->identity.node;
+	strlcpy(node->name, row->name, sizeof(node->name));
+	node->turn_context = AllocSetContextCreate(TopMemoryContext, "raft_pg turn",
+											   ALLOCSET_DEFAULT_SIZES);
+	initStringInfo(&node->records);
+	initStringInfo(&node->range);
+	node->taken = palloc(RAFT_TURN_PROPOSALS * sizeof(RaftTaken));
+	node->proposed = palloc(RAFT_TURN_PROPOSALS * sizeof(RaftEntry));
+	node->received = palloc(RAFT_MAX_FRAME_ENTRIES * sizeof(RaftEntry));
+	node->status.role_since = GetCurrentTimestamp();
+	return node;
+}
+
+/* What is known of the node now stands in the group for everybody. */
+static void
+introduce(RaftGroup *group, const NodeRow *row, uint64 boot_count)
+{
+	SpinLockAcquire(&group->mutex);
+	group->log_relation = row->log_relation;
+	group->log_file = row->log_file;
+	memcpy(group->group_id, row->identity.group, sizeof(group->group_id));
+	group->node_id = row->identity.node;
+	memcpy(group->node_name, row->name, sizeof(group->node_name));
+	group->boot_count = boot_count;
+	SpinLockRelease(&group->mutex);
+}
+
+/*
+ * The commit index that is saved in the log is a hint and may be old.  What was
+ * applied, by whatever incarnation, was committed.
+ */
+static void
+correct_boot(RaftBoot *boot, RaftIndex applied)
+{
+	if (applied > boot->last)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the Raft log ends at index %llu, but index %llu has been applied",
+						(unsigned long long) boot->last, (unsigned long long) applied),
+				 errdetail("Entries that were durable have been lost.")));
+	boot->commit = Max(boot->commit, applied);
+	boot->applied = boot->first - 1;	/* the applier tells */
+}
+
+/* The newest entry's clock: the next one must not be older. */
+static void
+load_clock(RaftNode *node, RaftIndex last)
+{
+	RaftIndex	index;
+	RaftEntry	entry;
+	uint32		length;
+
+	resetStringInfo(&node->range);
+	if (raft_log_read(node->reader, last, last, MaxAllocSize, &node->range) == last &&
+		raft_record_decode((const uint8 *) node->range.data, node->range.len,
+						   node->range.len, &index, &entry, &length) == RAFT_DECODE_OK)
+		node->clock = entry.clock;
+}
+
+RaftNode *
+raft_node_start(RaftGroup *group, Oid database)
+{
+	NodeRow		row;
+	RaftLogRecovery recovery;
+	RaftNode   *node;
+	RaftEvent	event = {.type = RAFT_EVENT_BOOT};
+
+	if (!read_row(&row))
+		end_without_row(group, database);
+
+	node = create_node(group, &row);
+	raft_node_opening_log = true;
+	node->writer = raft_log_open(group->log, row.log_file, &row.identity,
+								 row.bootstrap, row.bootstrap_size, &recovery);
+	correct_boot(&recovery.boot, Max(row.applied, pg_atomic_read_u64(&group->visible)));
+	raft_node_opening_log = false;
+
+	introduce(group, &row, recovery.boot_count);
+	node->reader = raft_log_reader_create(group->log, row.log_file);
+	load_clock(node, recovery.boot.last);
+	raft_node_keep_config(node, recovery.config_index, recovery.config_data, recovery.config_size);
+	create_core(node, recovery.boot_count);
+	create_peers(node, recovery.boot_count);
+	raft_inboxes_reset(group->inboxes);
+	raft_proposals_open(group);
+
+	node->now = raft_now();
+	event.u.boot = &recovery.boot;
+	raft_node_step(node, &event);
+	pg_atomic_write_u64(&group->term, recovery.boot.term);
+	raft_node_publish(node);
+	return node;
+}

@@ -12,6 +12,8 @@
  *		trace=1	print the timeline
  *		mutant=	put this bug back (builds with RAFT_MUTANTS)
  *		mutants=1	put each bug back, and find it
+ *		shrink=folder	reduce the first failing run of a test, and keep its plan there
+ *		plan=file	run this plan
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +24,7 @@
 #include "lab.h"
 #include "mutant_runs.h"
 #include "plan.h"
+#include "shrink.h"
 
 #define SHOWN_FAILURES	3		/* failing seeds printed per test */
 
@@ -44,6 +47,8 @@ typedef struct Options
 	bool		trace;
 	const char *mutant;
 	bool		mutants;
+	const char *shrink;			/* folder for reduced plans; empty = as it failed */
+	const char *plan;			/* file; empty = none */
 } Options;
 
 /* A broken invariant or check ends the run. */
@@ -70,28 +75,35 @@ raft_host_panic(const char *file, int line, const char *what)
 	lab_fail(current_lab, 0, "the core stops: %s:%d: %s", slash ? slash + 1 : file, line, what);
 }
 
-/* One run.  Returns false when it failed; lab->failure says why. */
-bool
-lab_run(Lab *lab, const LabTest *test, uint64_t seed)
+/* Everything as it is before the first event of a run. */
+static void
+begin_run(Lab *lab, const char *test, uint64_t seed)
 {
-	bool volatile passed = false;
-
 	run_memory_reset();
-	lab->test = test->name;
+	lab->test = test;
 	lab->seed = seed;
 	lab->n = 0;
 	lab->now = 0;
 	lab->trace_hash = 0;
 	lab->trace_lines = 0;
 	memset(&lab->failure, 0, sizeof(lab->failure));
-	plan_reset(lab->plan, test->name, seed);
+	plan_reset(lab->plan, test, seed);
 	sched_reset(&lab->sched);
 	history_reset(lab);
-	rng_seed(&lab->rng_test, seed, test->name);
+	rng_seed(&lab->rng_test, seed, test);
 	rng_seed(&lab->rng_network, seed, "network");
 	rng_seed(&lab->rng_disk, seed, "disk");
 	rng_seed(&lab->rng_host, seed, "host");
 	current_lab = lab;
+}
+
+/* One run.  Returns false when it failed; lab->failure says why. */
+bool
+lab_run(Lab *lab, const LabTest *test, uint64_t seed)
+{
+	bool volatile passed = false;
+
+	begin_run(lab, test->name, seed);
 	if (setjmp(lab->failed) == 0)
 	{
 		if (test->servers > 0)
@@ -102,8 +114,24 @@ lab_run(Lab *lab, const LabTest *test, uint64_t seed)
 	return passed;
 }
 
+/* The run of a plan, drawn, reduced or read from a file. */
+bool
+lab_run_plan(Lab *lab, const Plan *plan)
+{
+	bool volatile passed = false;
+
+	begin_run(lab, plan->test, plan->seed);
+	plan_copy(lab->plan, plan);
+	if (setjmp(lab->failed) == 0)
+	{
+		plan_run(lab, lab->plan);
+		passed = true;
+	}
+	return passed;
+}
+
 static void
-print_failure(const Lab *lab)
+print_what(const Lab *lab)
 {
 	const LabFailure *failure = &lab->failure;
 
@@ -111,9 +139,19 @@ print_failure(const Lab *lab)
 		   (double) failure->at / 1000.0);
 	if (failure->invariant != 0)
 		printf("invariant %d (%s): ", failure->invariant, invariant_name(failure->invariant));
-	printf("%s\n    replay: make ladder TEST=%s SEED=%llu TRACE=1%s%s\n", failure->what, lab->test,
-		   (unsigned long long) lab->seed, mutant_now() ? " MUTANT=" : "",
+	printf("%s\n", failure->what);
+}
+
+/* Says what failed, and how to see it again; reduces it when that is wanted. */
+static void
+report_failure(Lab *lab, const LabTest *test, uint64_t seed, const char *shrink)
+{
+	print_what(lab);
+	printf("    replay: make ladder TEST=%s SEED=%llu TRACE=1%s%s\n", test->name,
+		   (unsigned long long) seed, mutant_now() ? " MUTANT=" : "",
 		   mutant_now() ? mutant_now() : "");
+	if (shrink[0] != '\0')
+		shrink_failure(lab, test, seed, shrink);
 }
 
 /*
@@ -150,13 +188,15 @@ run_seeds(Lab *lab, const LabTest *test, const Options *options)
 	bool		deterministic = same_trace_twice(lab, test, 1);
 
 	if (!deterministic)
-		print_failure(lab);
+		report_failure(lab, test, 1, "");
 	for (uint64_t seed = 1; seed <= seeds; seed++)
 	{
-		if (!lab_run(lab, test, seed) && ++failed <= SHOWN_FAILURES)
-			print_failure(lab);
+		bool		run_passed = lab_run(lab, test, seed);
+
 		events += lab->sched.handled;
 		time += lab->now;
+		if (!run_passed && ++failed <= SHOWN_FAILURES)
+			report_failure(lab, test, seed, failed == 1 ? options->shrink : "");
 	}
 	printf("%-7s %-46s %6llu seeds  %6llu passed  %4llu failed  %9.1f s  %10llu events\n",
 		   test->group, test->name, (unsigned long long) seeds,
@@ -174,12 +214,40 @@ run_one_seed(Lab *lab, const LabTest *test, const Options *options)
 	lab->tracing = options->trace;
 	lab->trace_print = options->trace;
 	passed = lab_run(lab, test, options->seed);
-	if (!passed)
-		print_failure(lab);
 	printf("%-7s %-46s seed %llu %s, %.3f s, %llu events\n", test->group, test->name,
 		   (unsigned long long) options->seed, passed ? "passed" : "failed",
 		   (double) lab->now / (double) T, (unsigned long long) lab->sched.handled);
+	lab->trace_print = false;
+	if (!passed)
+		report_failure(lab, test, options->seed, options->shrink);
 	return passed;
+}
+
+/* A plan from a file, as shrinking leaves it; an exit status. */
+static int
+run_plan_file(Lab *lab, const Options *options)
+{
+	static Plan plan;
+	FILE	   *in = fopen(options->plan, "r");
+	const char *error;
+	bool		passed;
+
+	if (in == NULL || !plan_read(&plan, in, &error))
+	{
+		fprintf(stderr, "lab: no plan in \"%s\": %s\n", options->plan, in ? error : "no such file");
+		return 2;
+	}
+	fclose(in);
+	lab->tracing = options->trace;
+	lab->trace_print = options->trace;
+	passed = lab_run_plan(lab, &plan);
+	if (!passed)
+		print_what(lab);
+	printf("plan    %-46s seed %llu %s, %.3f s, %llu events\n", plan.test,
+		   (unsigned long long) plan.seed, passed ? "passed" : "failed",
+		   (double) lab->now / (double) T, (unsigned long long) lab->sched.handled);
+	run_memory_reset();
+	return passed ? 0 : 1;
 }
 
 static bool
@@ -208,7 +276,8 @@ option_value(char *argument, const char *name)
 static void
 parse_options(Options *options, int argc, char **argv)
 {
-	*options = (Options) {.group = "all", .test = "all", .seeds = 200, .mutant = ""};
+	*options = (Options) {.group = "all", .test = "all", .seeds = 200, .mutant = "",
+	.shrink = "", .plan = ""};
 	for (int i = 1; i < argc; i++)
 	{
 		char	   *value;
@@ -225,6 +294,10 @@ parse_options(Options *options, int argc, char **argv)
 			options->trace = value[0] == '1';
 		else if ((value = option_value(argv[i], "mutant")) != NULL)
 			options->mutant = value;
+		else if ((value = option_value(argv[i], "shrink")) != NULL)
+			options->shrink = value;
+		else if ((value = option_value(argv[i], "plan")) != NULL)
+			options->plan = value;
 		else if ((value = option_value(argv[i], "mutants")) != NULL)
 			options->mutants = value[0] == '1';
 		else
@@ -253,6 +326,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "lab: there is no mutant \"%s\" in this build\n", options.mutant);
 		return 2;
 	}
+	if (options.plan[0] != '\0')
+		return run_plan_file(lab, &options);
 	for (size_t s = 0; s < lengthof(suites); s++)
 	{
 		for (const LabTest *test = suites[s]; test->name != NULL; test++)

@@ -12,8 +12,9 @@
  *		knob disk_latency_us 3000
  *		at 120.250 crash 2
  *		end 4000.000
- *		heal 1 3
- *		stays 2 deaf
+ *		then 1 well
+ *		then 2 deaf
+ *		then 3 well
  *
  *-------------------------------------------------------------------------
  */
@@ -31,29 +32,30 @@ typedef struct Knob
 	const char *name;
 	size_t		offset;			/* in Lab */
 	size_t		size;
+	uint64_t	calm;			/* the value that makes the least trouble */
 } Knob;
 
-#define KNOB(name, field) {name, offsetof(Lab, field), sizeof(((Lab *) NULL)->field)}
+#define KNOB(name, field, calm) {name, offsetof(Lab, field), sizeof(((Lab *) NULL)->field), calm}
 
 static const Knob knobs[] = {
-	KNOB("heartbeat_us", settings.core.heartbeat_interval),
-	KNOB("election_timeout_us", settings.core.election_timeout),
-	KNOB("commit_notice_us", settings.core.commit_notice),
-	KNOB("max_batch_bytes", settings.core.max_batch_bytes),
-	KNOB("max_inflight", settings.core.max_inflight),
-	KNOB("max_inflight_bytes", settings.core.max_inflight_bytes),
-	KNOB("disk_latency_us", settings.disk_latency),
-	KNOB("crash_keeps_some", settings.crash_keeps_some),
-	KNOB("apply_delay_us", settings.apply_delay),
-	KNOB("apply_durable_delay_us", settings.apply_durable_delay),
-	KNOB("tick_lateness_us", settings.tick_lateness),
-	KNOB("compact", settings.compact),
-	KNOB("unreliable", network.unreliable),
-	KNOB("long_reordering", network.long_reordering),
-	KNOB("long_delays", network.long_delays),
-	KNOB("duplicate_percent", network.duplicate_percent),
-	KNOB("corrupt_percent", network.corrupt_percent),
-	KNOB("replay_percent", network.replay_percent),
+	KNOB("heartbeat_us", settings.core.heartbeat_interval, 100 * MS),
+	KNOB("election_timeout_us", settings.core.election_timeout, 300 * MS),
+	KNOB("commit_notice_us", settings.core.commit_notice, 10 * MS),
+	KNOB("max_batch_bytes", settings.core.max_batch_bytes, 64 * 1024),
+	KNOB("max_inflight", settings.core.max_inflight, 8),
+	KNOB("max_inflight_bytes", settings.core.max_inflight_bytes, 1024 * 1024),
+	KNOB("disk_latency_us", settings.disk_latency, 0),
+	KNOB("crash_keeps_some", settings.crash_keeps_some, 0),
+	KNOB("apply_delay_us", settings.apply_delay, 0),
+	KNOB("apply_durable_delay_us", settings.apply_durable_delay, 0),
+	KNOB("tick_lateness_us", settings.tick_lateness, 0),
+	KNOB("compact", settings.compact, 0),
+	KNOB("unreliable", network.unreliable, 0),
+	KNOB("long_reordering", network.long_reordering, 0),
+	KNOB("long_delays", network.long_delays, 0),
+	KNOB("duplicate_percent", network.duplicate_percent, 0),
+	KNOB("corrupt_percent", network.corrupt_percent, 0),
+	KNOB("replay_percent", network.replay_percent, 0),
 };
 
 _Static_assert(lengthof(knobs) <= PLAN_MAX_KNOBS, "a plan has room for all knobs");
@@ -88,6 +90,22 @@ plan_give_knobs(const Plan *plan, Lab *lab)
 		else
 			*(uint64_t *) field = plan->knobs[i];
 	}
+}
+
+size_t
+plan_n_knobs(void)
+{
+	return lengthof(knobs);
+}
+
+/* Sets a knob to where it makes the least trouble; false when it is there. */
+bool
+plan_calm_knob(Plan *plan, size_t knob)
+{
+	if (plan->knobs[knob] == knobs[knob].calm)
+		return false;
+	plan->knobs[knob] = knobs[knob].calm;
+	return true;
 }
 
 /* -------------------------------------------------------------- drawing */
@@ -206,31 +224,32 @@ static const char *const fate_names[PLAN_FATES] = {
 };
 
 static void
-print_step(const PlanStep *step, FILE *out)
+print_step(const PlanStep *step, const char *indent, FILE *out)
 {
-	fprintf(out, "at %llu.%03llu %s", (unsigned long long) (step->at / MS),
+	fprintf(out, "%sat %llu.%03llu %s", indent, (unsigned long long) (step->at / MS),
 			(unsigned long long) (step->at % MS), step->verb->name);
 	for (size_t i = 0; step->verb->args[i] != '\0'; i++)
 		fprintf(out, " %llu", (unsigned long long) step->args[i]);
 	fputc('\n', out);
 }
 
+/* Knobs at rest are not mentioned. */
 void
-plan_print(const Plan *plan, FILE *out)
+plan_print(const Plan *plan, const char *indent, FILE *out)
 {
-	fprintf(out, "test %s\nseed %llu\nservers %u\n", plan->test,
-			(unsigned long long) plan->seed, plan->n);
+	fprintf(out, "%stest %s\n%sseed %llu\n%sservers %u\n", indent, plan->test, indent,
+			(unsigned long long) plan->seed, indent, plan->n);
 	for (size_t i = 0; i < lengthof(knobs); i++)
-		fprintf(out, "knob %s %llu\n", knobs[i].name, (unsigned long long) plan->knobs[i]);
+		if (plan->knobs[i] != knobs[i].calm)
+			fprintf(out, "%sknob %s %llu\n", indent, knobs[i].name,
+					(unsigned long long) plan->knobs[i]);
 	for (size_t i = 0; i < plan->n_steps; i++)
-		print_step(&plan->steps[i], out);
-	fprintf(out, "end %llu.%03llu\n", (unsigned long long) (plan->end / MS),
+		print_step(&plan->steps[i], indent, out);
+	fprintf(out, "%send %llu.%03llu\n", indent, (unsigned long long) (plan->end / MS),
 			(unsigned long long) (plan->end % MS));
-	if (!plan->heals)
-		return;
-	for (RaftNodeId i = 1; i <= plan->n; i++)
+	for (RaftNodeId i = 1; plan->heals && i <= plan->n; i++)
 	{
-		fprintf(out, "then %u %s", i, fate_names[plan->fate[i]]);
+		fprintf(out, "%sthen %u %s", indent, i, fate_names[plan->fate[i]]);
 		if (plan->fate[i] == PLAN_ONE_FRIEND)
 			fprintf(out, " %u", plan->friend[i]);
 		fputc('\n', out);
@@ -382,6 +401,8 @@ plan_read(Plan *plan, FILE *in, const char **error)
 				copy[1000];
 
 	plan_reset(plan, "plan", 1);
+	for (size_t i = 0; i < lengthof(knobs); i++)
+		plan->knobs[i] = knobs[i].calm;
 	*error = copy;
 	while (fgets(line, sizeof(line), in) != NULL)
 	{

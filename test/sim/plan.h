@@ -89,8 +89,10 @@ extern void plan_add(Plan *plan, RaftTime at, const char *verb, uint64_t a, uint
 extern void plan_sort(Plan *plan);
 extern void plan_take_knobs(Plan *plan, const Lab *lab);
 extern void plan_give_knobs(const Plan *plan, Lab *lab);
+extern size_t plan_n_knobs(void);
+extern bool plan_calm_knob(Plan *plan, size_t knob);
 extern uint32_t plan_well(const Plan *plan);
-extern void plan_print(const Plan *plan, FILE *out);
+extern void plan_print(const Plan *plan, const char *indent, FILE *out);
 extern bool plan_read(Plan *plan, FILE *in, const char **error);
 
 /* --- plan_run.c --- */

@@ -12,6 +12,8 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <string.h>
+
 #include "plan.h"
 
 typedef struct Faults
@@ -198,7 +200,7 @@ draw_fates(Lab *lab)
 }
 
 static void
-random_run(Lab *lab, uint32_t n, bool all_heal)
+draw_plan(Lab *lab, uint32_t n, bool all_heal)
 {
 	Faults		faults = {0};
 
@@ -208,6 +210,12 @@ random_run(Lab *lab, uint32_t n, bool all_heal)
 	lab->plan->heals = true;
 	if (!all_heal)
 		draw_fates(lab);
+}
+
+static void
+random_run(Lab *lab, uint32_t n, bool all_heal)
+{
+	draw_plan(lab, n, all_heal);
 	plan_run(lab, lab->plan);
 }
 
@@ -260,7 +268,54 @@ random_elections(Lab *lab)
 	plan_run(lab, plan);
 }
 
+static char *
+plan_text(Lab *lab, const Plan *plan)
+{
+	FILE	   *file = tmpfile();
+	size_t		size = 0;
+	char	   *text;
+
+	lab_check(lab, file != NULL, "no temporary file");
+	plan_print(plan, "", file);
+	size = (size_t) ftell(file);
+	text = run_alloc(size + 1);
+	rewind(file);
+	lab_check(lab, fread(text, 1, size, file) == size, "a plan's text is cut");
+	fclose(file);
+	return text;
+}
+
+/* A plan that is printed and read back is the same plan; a broken one is refused. */
+static void
+plan_text_round_trip(Lab *lab)
+{
+	static Plan again;
+	char	   *text;
+	FILE	   *file = tmpfile();
+	const char *error;
+	bool		readable;
+
+	draw_plan(lab, (uint32_t) rng_between(&lab->rng_test, 1, LAB_MAX_NODES), false);
+	text = plan_text(lab, lab->plan);
+	lab_check(lab, file != NULL, "no temporary file");
+	plan_print(lab->plan, "", file);
+	rewind(file);
+	readable = plan_read(&again, file, &error);
+	lab_check(lab, readable, "a printed plan is not readable: %s", error);
+	lab_check(lab, strcmp(text, plan_text(lab, &again)) == 0, "a plan came back changed");
+	lab_check(lab, again.n_steps == lab->plan->n_steps &&
+			  memcmp(again.knobs, lab->plan->knobs, sizeof(again.knobs)) == 0,
+			  "a plan lost something on paper");
+
+	fputs("at 5.000 levitate 1\n", file);
+	rewind(file);
+	readable = plan_read(&again, file, &error);
+	lab_check(lab, !readable && strstr(error, "levitate") != NULL, "a plan with an unknown verb is read");
+	fclose(file);
+}
+
 const LabTest random_tests[] = {
+	{"plan_text_round_trip", "unit", 0, 0, plan_text_round_trip},
 	{"random_elections", "random", 0, 0, random_elections},
 	{"random_faults_of_3", "random", 0, 0, random_faults_of_3},
 	{"random_faults_of_any_size", "random", 0, 0, random_faults_of_any_size},

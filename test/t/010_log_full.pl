@@ -10,7 +10,11 @@ use lib "$FindBin::RealBin/lib";
 use RaftCluster;
 use Test::More;
 
-my $cluster = RaftCluster->new(settings => { 'raft_pg.log_size' => '4MB' });
+my $cluster = RaftCluster->new(
+	settings => {
+		'raft_pg.log_size'         => '4MB',
+		'raft_pg.election_timeout' => '2s'
+	});
 my $leader = $cluster->start;
 my ($away, $other) = $cluster->others($leader);
 my $term = $cluster->state($leader)->{term};

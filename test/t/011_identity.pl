@@ -10,7 +10,8 @@ use PostgreSQL::Test::Cluster;
 use RaftCluster;
 use Test::More;
 
-my $cluster = RaftCluster->new;
+# Patient: a slow machine must not look like a lost leader.
+my $cluster = RaftCluster->new(settings => { 'raft_pg.election_timeout' => '2s' });
 my $leader  = $cluster->start;
 my ($copied) = $cluster->others($leader);
 my $node = $cluster->node($copied);

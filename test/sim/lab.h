@@ -442,5 +442,6 @@ extern const LabTest random_tests[];
 extern const LabTest lesson_tests[];
 extern const LabTest lesson_core_tests[];
 extern const LabTest codec_tests[];
+extern const LabTest linearize_tests[];
 
 #endif							/* RAFT_TEST_SIM_LAB_H */

@@ -34,7 +34,7 @@ static Plan the_plan;
 static Lab	the_lab = {.plan = &the_plan};
 
 static const LabTest *const suites[] = {
-	codec_tests, lesson_core_tests, lesson_tests, ladder_a_tests, ladder_b_tests, ladder_c_tests,
+	codec_tests, linearize_tests, lesson_core_tests, lesson_tests, ladder_a_tests, ladder_b_tests, ladder_c_tests,
 	random_tests
 };
 

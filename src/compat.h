@@ -57,6 +57,11 @@ typedef RelFileNode RaftRelFile;
 #define raft_client_bytes_buffered()	pq_buffer_has_data()
 #endif
 
+/* For functions that do not return: 18's word, which stands first. */
+#ifndef pg_noreturn
+#define pg_noreturn _Noreturn
+#endif
+
 /* Storage below the buffers. */
 #if PG_VERSION_NUM >= 170000
 #define raft_smgropen(file)			smgropen(file, INVALID_PROC_NUMBER)

@@ -22,7 +22,7 @@ extern uint64 raft_log_position(RaftLogReader *reader, RaftIndex index);
 extern const char *raft_log_describe(RaftDecodeResult result);
 
 /* ERROR XX001 about a record; detail may be NULL. */
-extern void raft_log_report_damage(RaftIndex index, const char *detail) pg_attribute_noreturn();
+pg_noreturn extern void raft_log_report_damage(RaftIndex index, const char *detail);
 
 /* Raises the error for what raft_pages_read_meta() found, unless it is OK or EMPTY. */
 extern void raft_log_check_meta(RaftMetaResult result, const RaftLogMeta *meta);

@@ -28,8 +28,8 @@ PG_FUNCTION_INFO_V1(raft_log_handler);
 
 #define EXTENSION_NAME		"raft_pg"
 
-static void refuse_change(Relation rel) pg_attribute_noreturn();
-static void refuse_index(Relation rel) pg_attribute_noreturn();
+pg_noreturn static void refuse_change(Relation rel);
+pg_noreturn static void refuse_index(Relation rel);
 
 static void
 refuse_change(Relation rel)

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/smgr.h"
@@ -152,33 +153,40 @@ read_locked(RaftRelFile file, BlockNumber block, BufferAccessStrategy strategy)
 
 /* --- space on disk --- */
 
+#define BLOCKS_PER_STEP		2048	/* between two looks for interrupts */
+
 /*
  * Makes the file as long as the ring needs and syncs it, so that consensus
  * never meets a full disk on this file.  The zeroed blocks are not WAL-logged:
  * each is logged as a full image when the ring first reaches it, and replay
  * extends the file where it has to.
  *
- * When the space does not suffice the file is emptied again.
+ * When the space for a new log does not suffice, the file is emptied again.
  */
 void
-raft_pages_reserve(RaftRelFile file, uint32 n_pages)
+raft_pages_reserve(RaftRelFile file, uint32 n_pages, bool creating)
 {
-	SMgrRelation smgr = raft_smgropen(file);
 	BlockNumber want = RAFT_RING_BLOCK + n_pages;
-	BlockNumber have = smgrnblocks(smgr, MAIN_FORKNUM);
-	bool		fresh = (have == 0);
+	BlockNumber have = smgrnblocks(raft_smgropen(file), MAIN_FORKNUM);
 
 	if (have >= want)
 		return;
 
 	PG_TRY();
 	{
-		raft_smgr_zeroextend(smgr, have, want);
-		smgrimmedsync(smgr, MAIN_FORKNUM);
+		while (have < want)
+		{
+			BlockNumber next = have + Min(want - have, BLOCKS_PER_STEP);
+
+			raft_smgr_zeroextend(raft_smgropen(file), have, next);
+			have = next;
+			CHECK_FOR_INTERRUPTS();
+		}
+		smgrimmedsync(raft_smgropen(file), MAIN_FORKNUM);
 	}
 	PG_CATCH();
 	{
-		if (fresh)
+		if (creating)
 			raft_smgr_empty(raft_smgropen(file));
 		PG_RE_THROW();
 	}

@@ -119,10 +119,10 @@ raft_page_start(uint64 page_no)
 extern ResourceOwner raft_pages_begin(void);
 extern void raft_pages_end(ResourceOwner saved);
 
-/* page.c: layout, space on disk, reading */
+/* pages.c: layout, space on disk, reading */
 extern void raft_page_init(Page page, RaftPageKind kind, uint64 page_no);
 extern RaftPageSpecial *raft_page_check(Page page, RaftPageKind kind, uint64 page_no);
-extern void raft_pages_reserve(RaftRelFile file, uint32 n_pages);
+extern void raft_pages_reserve(RaftRelFile file, uint32 n_pages, bool creating);
 extern RaftMetaResult raft_pages_read_meta(RaftRelFile file, RaftLogMeta *meta);
 extern void raft_meta_seal(RaftLogMeta *meta);
 extern bool raft_pages_read_config(RaftRelFile file, const RaftLogMeta *meta, uint8 *out);

@@ -106,7 +106,7 @@ create_log(RaftLogWriter *writer, const RaftLogIdentity *identity,
 	meta->tail = RAFT_RECORD_HEADER + bootstrap_size;
 	raft_meta_seal(meta);
 
-	raft_pages_reserve(writer->pages->file, meta->n_pages);
+	raft_pages_reserve(writer->pages->file, meta->n_pages, true);
 
 	raft_record_header(header, 1, &entry);
 	resetStringInfo(&writer->scratch);
@@ -143,7 +143,7 @@ raft_log_open(RaftLogShared *shared, RaftRelFile file, const RaftLogIdentity *id
 	{
 		check_identity(&writer->meta, identity);
 		/* the blocks that WAL never named are missing after some restores */
-		raft_pages_reserve(file, writer->meta.n_pages);
+		raft_pages_reserve(file, writer->meta.n_pages, false);
 	}
 
 	MemoryContextSwitchTo(caller);

@@ -132,26 +132,8 @@ raft_sql_leader(PG_FUNCTION_ARGS)
 static int
 stored_members(const RaftNodeRow *row, RaftGroupMember **members)
 {
-	RaftConfig	config;
-	RaftMemberInfo *info = palloc(sizeof(RaftMemberInfo) * RAFT_MAX_MEMBERS);
-
-	if (raft_config_decode((const uint8 *) VARDATA(row->bootstrap),
-						   VARSIZE(row->bootstrap) - VARHDRSZ, &config, info) != RAFT_DECODE_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the members stored in \"%s.node\" are damaged", RAFT_SCHEMA)));
-
-	*members = palloc(sizeof(RaftGroupMember) * config.n_members);
-	for (uint32 i = 0; i < config.n_members; i++)
-	{
-		RaftGroupMember *member = &(*members)[i];
-
-		member->id = info[i].id;
-		member->flags = info[i].flags;
-		member->name = pnstrdup(info[i].name, info[i].name_size);
-		member->conninfo = pnstrdup(info[i].conninfo, info[i].conninfo_size);
-	}
-	return (int) config.n_members;
+	return raft_group_decode_members((const uint8 *) VARDATA(row->bootstrap),
+									 VARSIZE(row->bootstrap) - VARHDRSZ, members);
 }
 
 Datum

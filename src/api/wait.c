@@ -76,16 +76,8 @@ check_term(RaftGroup *group, RaftIndex index, RaftTerm term)
 static void
 check_running(RaftGroup *group)
 {
-	char		error[512];
-	char		hint[256];
-	RaftGroupState state = raft_group_get_state(group, error, hint);
+	RaftGroupState state = raft_group_check_failed(group);
 
-	if (state == RAFT_GROUP_FAILED)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("Raft has failed in this database"),
-				 errdetail_internal("%s", error),
-				 hint[0] ? errhint("%s", hint) : 0));
 	if (group->database != MyDatabaseId ||
 		(state != RAFT_GROUP_STARTING && state != RAFT_GROUP_RUNNING))
 		ereport(ERROR,

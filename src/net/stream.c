@@ -366,19 +366,6 @@ receive(Stream *stream)
 	proc_exit(0);
 }
 
-static void
-wake_node_worker(RaftGroup *group)
-{
-	Latch	   *latch;
-
-	/* The latch is part of the PGPROC array: still there if the worker just ends. */
-	SpinLockAcquire(&group->mutex);
-	latch = group->node_latch;
-	SpinLockRelease(&group->mutex);
-	if (latch != NULL)
-		SetLatch(latch);
-}
-
 static uint32
 stream_wait_event(void)
 {
@@ -444,7 +431,7 @@ stream_loop(Stream *stream)
 			delivery = deliver(stream);
 		}
 		if (stream->news)
-			wake_node_worker(stream->group);
+			raft_group_wake_node(stream->group);
 		stream->news = false;
 
 		if (delivery == DELIVERY_DONE)

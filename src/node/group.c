@@ -436,24 +436,32 @@ raft_group_get_state(RaftGroup *group, char error[512], char hint[256])
 	return state;
 }
 
-int
-raft_group_get_members(RaftGroup *group, RaftGroupMember **members)
+RaftGroupState
+raft_group_check_failed(RaftGroup *group)
 {
-	uint8	   *data = palloc(RAFT_MAX_CONFIG_BYTES);
-	uint32		size;
+	char		error[512];
+	char		hint[256];
+	RaftGroupState state = raft_group_get_state(group, error, hint);
+
+	if (state == RAFT_GROUP_FAILED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("Raft has failed in this database"),
+				 errdetail_internal("%s", error),
+				 hint[0] ? errhint("%s", hint) : 0));
+	return state;
+}
+
+int
+raft_group_decode_members(const uint8 *data, uint32 size, RaftGroupMember **members)
+{
 	RaftConfig	config;
-	RaftMemberInfo info[RAFT_MAX_MEMBERS];
+	RaftMemberInfo *info = palloc(sizeof(RaftMemberInfo) * RAFT_MAX_MEMBERS);
 
-	SpinLockAcquire(&group->mutex);
-	size = group->config_size;
-	memcpy(data, group->config_data, size);
-	SpinLockRelease(&group->mutex);
-
-	*members = NULL;
-	if (size == 0)				/* not yet known: the group is starting */
-		return 0;
 	if (raft_config_decode(data, size, &config, info) != RAFT_DECODE_OK)
-		elog(ERROR, "published Raft configuration is damaged");
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the stored members of the Raft group are damaged")));
 
 	*members = palloc(config.n_members * sizeof(RaftGroupMember));
 	for (uint32 i = 0; i < config.n_members; i++)
@@ -465,8 +473,27 @@ raft_group_get_members(RaftGroup *group, RaftGroupMember **members)
 		member->name = pnstrdup(info[i].name, info[i].name_size);
 		member->conninfo = pnstrdup(info[i].conninfo, info[i].conninfo_size);
 	}
-	pfree(data);
+	pfree(info);
 	return (int) config.n_members;
+}
+
+int
+raft_group_get_members(RaftGroup *group, RaftGroupMember **members)
+{
+	uint8	   *data = palloc(RAFT_MAX_CONFIG_BYTES);
+	uint32		size;
+	int			n = 0;
+
+	SpinLockAcquire(&group->mutex);
+	size = group->config_size;
+	memcpy(data, group->config_data, size);
+	SpinLockRelease(&group->mutex);
+
+	*members = NULL;
+	if (size > 0)				/* else not yet known: the group is starting */
+		n = raft_group_decode_members(data, size, members);
+	pfree(data);
+	return n;
 }
 
 char *

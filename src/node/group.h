@@ -174,6 +174,9 @@ extern void raft_group_get_applier(RaftGroup *group, RaftApplierStatus *status);
 /* State and error text, copied under the lock. */
 extern RaftGroupState raft_group_get_state(RaftGroup *group, char error[512], char hint[256]);
 
+/* The state; ERROR 55000 with the stored reason and hint when it is FAILED. */
+extern RaftGroupState raft_group_check_failed(RaftGroup *group);
+
 /* Decoded members of the active configuration; strings palloc'd.  Returns the number. */
 typedef struct RaftGroupMember
 {
@@ -183,6 +186,9 @@ typedef struct RaftGroupMember
 	char	   *conninfo;
 } RaftGroupMember;
 extern int	raft_group_get_members(RaftGroup *group, RaftGroupMember **members);
+
+/* Members in the payload of a configuration entry, palloc'd; ERROR XX001 when it is damaged. */
+extern int	raft_group_decode_members(const uint8 *data, uint32 size, RaftGroupMember **members);
 
 /* Name of a member, palloc'd; NULL when unknown. */
 extern char *raft_group_member_name(RaftGroup *group, RaftNodeId id);

@@ -30,16 +30,7 @@ report_not_leader(RaftGroup *group, RaftNodeId leader)
 static void
 report_stopped(RaftGroup *group)
 {
-	char		error[512];
-	char		hint[256];
-	RaftGroupState state = raft_group_get_state(group, error, hint);
-
-	if (state == RAFT_GROUP_FAILED)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("Raft has failed in this database"),
-				 errdetail_internal("%s", error),
-				 hint[0] ? errhint("%s", hint) : 0));
+	(void) raft_group_check_failed(group);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("Raft was stopped in this database"),

@@ -100,7 +100,8 @@ cluster_sleep(Lab *lab, RaftTime duration)
 
 	while (sched_next(&lab->sched, until, &event))
 	{
-		lab->now = event.at;
+		if (event.at > lab->now)
+			lab->now = event.at;
 		if (lab->sched.handled > LAB_EVENT_LIMIT)
 			lab_fail(lab, 19, "more than %d events", LAB_EVENT_LIMIT);
 		node_handle(lab, &event);

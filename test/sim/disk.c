@@ -175,6 +175,15 @@ disk_abandon(Lab *lab, Node *node, const char *why)
 	disk->syncing = false;
 }
 
+/* The first writes under way reach the image just before the power fails. */
+void
+disk_keep(Lab *lab, Node *node, size_t n)
+{
+	lab_check(lab, n <= node->disk.n_pending, "node %u has only %zu writes under way", node->id,
+			  node->disk.n_pending);
+	disk_perform_pending(lab, node, n);
+}
+
 /* The power fails. */
 void
 disk_crash(Lab *lab, Node *node)

@@ -22,6 +22,7 @@
  *	  cluster.c		the helpers that tests are written with
  *	  plan.c		what a random test will do, drawn before it does it
  *	  trace.c		the timeline, and its hash
+ *	  scripts.c		races as text files
  *
  *-------------------------------------------------------------------------
  */
@@ -136,6 +137,7 @@ extern void disk_format(Lab *lab, Disk *disk);
 extern void disk_start_write(Lab *lab, Node *node, const DiskOp *op);
 extern void disk_sync_done(Lab *lab, Node *node);
 extern void disk_fail(Lab *lab, Node *node);
+extern void disk_keep(Lab *lab, Node *node, size_t n);
 extern void disk_crash(Lab *lab, Node *node);
 extern void disk_recover(Lab *lab, Node *node, RaftBoot *boot);
 
@@ -176,6 +178,8 @@ typedef struct Sched
 extern void sched_reset(Sched *sched);
 extern void sched_post(Sched *sched, SimEvent event);
 extern bool sched_next(Sched *sched, RaftTime until, SimEvent *event);
+extern bool sched_take(Sched *sched, bool (*matches) (const SimEvent *event, const void *arg),
+					   const void *arg, SimEvent *event);
 
 /* ------------------------------------------------------------ network.c */
 
@@ -348,6 +352,7 @@ struct Lab
 
 	bool		tracing;		/* lines are formatted .. */
 	bool		trace_print;	/* .. and printed */
+	void		(*trace_to) (Lab *lab, const char *line);	/* .. and heard, without the time */
 	uint64_t	trace_hash;
 	uint64_t	trace_lines;
 
@@ -429,7 +434,7 @@ extern void cluster_restart(Lab *lab, RaftNodeId node);
 typedef struct LabTest
 {
 	const char *name;
-	const char *group;			/* A, B, random, lesson, unit */
+	const char *group;			/* A, B, random, lesson, script, unit */
 	uint32_t	servers;		/* 0 = the test builds its own */
 	uint32_t	max_seeds;		/* 0 = as many as asked for */
 	void		(*run) (Lab *lab);

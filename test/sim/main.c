@@ -14,6 +14,8 @@
  *		mutants=1	put each bug back, and find it
  *		shrink=folder	reduce the first failing run of a test, and keep its plan there
  *		plan=file	run this plan
+ *		scripts=folder	with the scripts of this folder
+ *		rewrite=1	scripts: write what happens into their files
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +26,7 @@
 #include "lab.h"
 #include "mutant_runs.h"
 #include "plan.h"
+#include "scripts.h"
 #include "shrink.h"
 
 #define SHOWN_FAILURES	3		/* failing seeds printed per test */
@@ -33,7 +36,8 @@ Lab		   *current_lab;
 static Plan the_plan;
 static Lab	the_lab = {.plan = &the_plan};
 
-static const LabTest *const suites[] = {
+static const LabTest *suites[] = {
+	NULL,						/* the scripts, when there are any */
 	codec_tests, linearize_tests, lesson_core_tests, lesson_tests, ladder_a_tests, ladder_b_tests, ladder_c_tests,
 	random_tests
 };
@@ -49,6 +53,8 @@ typedef struct Options
 	bool		mutants;
 	const char *shrink;			/* folder for reduced plans; empty = as it failed */
 	const char *plan;			/* file; empty = none */
+	const char *scripts;		/* folder; empty = none */
+	bool		rewrite;
 } Options;
 
 /* A broken invariant or check ends the run. */
@@ -102,6 +108,7 @@ bool
 lab_run(Lab *lab, const LabTest *test, uint64_t seed)
 {
 	bool volatile passed = false;
+	bool		tracing = lab->tracing;
 
 	begin_run(lab, test->name, seed);
 	if (setjmp(lab->failed) == 0)
@@ -111,6 +118,8 @@ lab_run(Lab *lab, const LabTest *test, uint64_t seed)
 		test->run(lab);
 		passed = true;
 	}
+	lab->tracing = tracing;		/* a script needs its lines */
+	lab->trace_to = NULL;
 	return passed;
 }
 
@@ -277,7 +286,7 @@ static void
 parse_options(Options *options, int argc, char **argv)
 {
 	*options = (Options) {.group = "all", .test = "all", .seeds = 200, .mutant = "",
-	.shrink = "", .plan = ""};
+	.shrink = "", .plan = "", .scripts = ""};
 	for (int i = 1; i < argc; i++)
 	{
 		char	   *value;
@@ -298,6 +307,10 @@ parse_options(Options *options, int argc, char **argv)
 			options->shrink = value;
 		else if ((value = option_value(argv[i], "plan")) != NULL)
 			options->plan = value;
+		else if ((value = option_value(argv[i], "scripts")) != NULL)
+			options->scripts = value;
+		else if ((value = option_value(argv[i], "rewrite")) != NULL)
+			options->rewrite = value[0] == '1';
 		else if ((value = option_value(argv[i], "mutants")) != NULL)
 			options->mutants = value[0] == '1';
 		else
@@ -319,6 +332,7 @@ main(int argc, char **argv)
 				failed = 0;
 
 	parse_options(&options, argc, argv);
+	suites[0] = scripts_load(options.scripts, options.rewrite);
 	if (options.mutants)
 		return mutants_run(lab, suites, lengthof(suites));
 	if (options.mutant[0] != '\0' && !mutant_set(options.mutant))

@@ -83,7 +83,7 @@ typedef struct Hunt
 static bool
 is_lesson(const LabTest *test)
 {
-	return strcmp(test->group, "lesson") == 0;
+	return strcmp(test->group, "lesson") == 0 || strcmp(test->group, "script") == 0;
 }
 
 static bool

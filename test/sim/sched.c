@@ -56,16 +56,17 @@ sched_post(Sched *sched, SimEvent event)
 	}
 }
 
-/* Takes out the next event that happens at or before the given time. */
-bool
-sched_next(Sched *sched, RaftTime until, SimEvent *event)
+/* Takes one event out of the heap. */
+static void
+take(Sched *sched, size_t i, SimEvent *event)
 {
-	size_t		i = 0;
-
-	if (sched->n == 0 || sched->heap[0].at > until)
-		return false;
-	*event = sched->heap[0];
-	sched->heap[0] = sched->heap[--sched->n];
+	*event = sched->heap[i];
+	sched->heap[i] = sched->heap[--sched->n];
+	while (i > 0 && i < sched->n && earlier(&sched->heap[i], &sched->heap[(i - 1) / 2]))
+	{
+		swap(&sched->heap[i], &sched->heap[(i - 1) / 2]);
+		i = (i - 1) / 2;
+	}
 	for (;;)
 	{
 		size_t		least = i;
@@ -79,5 +80,31 @@ sched_next(Sched *sched, RaftTime until, SimEvent *event)
 		i = least;
 	}
 	sched->handled++;
+}
+
+/* Takes out the next event that happens at or before the given time. */
+bool
+sched_next(Sched *sched, RaftTime until, SimEvent *event)
+{
+	if (sched->n == 0 || sched->heap[0].at > until)
+		return false;
+	take(sched, 0, event);
+	return true;
+}
+
+/* Takes out the event that was posted first of those that match. */
+bool
+sched_take(Sched *sched, bool (*matches) (const SimEvent *event, const void *arg),
+		   const void *arg, SimEvent *event)
+{
+	size_t		first = sched->n;
+
+	for (size_t i = 0; i < sched->n; i++)
+		if (matches(&sched->heap[i], arg) &&
+			(first == sched->n || sched->heap[i].number < sched->heap[first].number))
+			first = i;
+	if (first == sched->n)
+		return false;
+	take(sched, first, event);
 	return true;
 }

@@ -26,6 +26,8 @@ trace_line(Lab *lab, const char *format,...)
 	lab->trace_lines++;
 	if (lab->trace_print)
 		puts(line);
+	if (lab->trace_to != NULL)
+		lab->trace_to(lab, line + n);
 }
 
 /*

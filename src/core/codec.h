@@ -84,6 +84,9 @@ extern RaftDecodeResult raft_record_decode(const uint8_t *bytes, size_t availabl
 /* Length field of a record whose first 4 bytes are at hand; not verified. */
 extern uint32_t raft_record_length(const uint8_t *bytes);
 
+/* Kind of a record whose header is at hand; not verified. */
+extern uint8_t raft_record_kind(const uint8_t *bytes);
+
 /* --- configuration payloads (data of RAFT_ENTRY_CONFIG) --- */
 
 /* A member as the host sees it: name and conninfo are not NUL-terminated. */

@@ -43,6 +43,12 @@ raft_record_length(const uint8_t *bytes)
 	return get_u32(bytes);
 }
 
+uint8_t
+raft_record_kind(const uint8_t *bytes)
+{
+	return bytes[48];
+}
+
 RaftDecodeResult
 raft_record_decode(const uint8_t *bytes, size_t available, size_t max_size,
 				   RaftIndex *index, RaftEntry *entry, uint32_t *length)

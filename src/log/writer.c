@@ -234,13 +234,6 @@ truncate_tail(RaftLogWriter *writer, RaftLogMeta *meta, RaftIndex from)
 	raft_ring_truncate(writer->shared, from, pos);
 }
 
-/* The kind of a record (core/codec.h). */
-static uint8
-record_kind(const uint8 *record)
-{
-	return record[48];
-}
-
 /* Remembers which of the new entries are configurations. */
 static void
 note_configs(RaftLogWriter *writer, const RaftWrite *write, const char *records)
@@ -249,7 +242,7 @@ note_configs(RaftLogWriter *writer, const RaftWrite *write, const char *records)
 
 	for (uint32 i = 0; i < write->n_entries; i++)
 	{
-		if (record_kind(record) == RAFT_ENTRY_CONFIG)
+		if (raft_record_kind(record) == RAFT_ENTRY_CONFIG)
 			raft_log_note_config(writer, write->first + i);
 		record += raft_record_length(record);
 	}

@@ -16,7 +16,7 @@
 #define MAX_RECORD		(RAFT_RECORD_HEADER + 4096)
 #define MAX_ENTRIES		16
 
-static const uint8_t group[RAFT_GROUP_ID_BYTES] = "codec test group";
+static const uint8_t group[RAFT_GROUP_ID_BYTES] = "a codec group";
 
 /* ------------------------------------------------------- what is encoded */
 

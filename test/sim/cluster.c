@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lab.h"
+#include "plan.h"
 
 #define START_TIME			(1 * MS)	/* 0 stands for "never" in the core */
 #define LEADER_TRIES		10
@@ -58,6 +58,7 @@ cluster_prepare(Lab *lab, uint32_t n)
 	lab->now = START_TIME;
 	lab->limit = START_TIME + LAB_TEST_LIMIT;
 	lab->next_start = 0;
+	lab->clients = NULL;
 	draw_settings(lab);
 	network_init(lab);
 }
@@ -75,6 +76,7 @@ cluster_boot(Lab *lab)
 		node->memory = memory;
 		node->id = i;
 		node->connected = true;
+		node->clock_rate = 1000;
 		disk_format(lab, &node->disk);
 	}
 	history_append(lab, &lab->nodes[1], 1, simlog_at(&lab->nodes[1].disk.log, 1));
@@ -104,7 +106,12 @@ cluster_sleep(Lab *lab, RaftTime duration)
 			lab->now = event.at;
 		if (lab->sched.handled > LAB_EVENT_LIMIT)
 			lab_fail(lab, 19, "more than %d events", LAB_EVENT_LIMIT);
-		node_handle(lab, &event);
+		if (event.type == SIM_CLIENT)
+			clients_wake(lab, &event);
+		else if (event.type == SIM_FLAP)
+			plan_flap(lab, &event);
+		else
+			node_handle(lab, &event);
 	}
 	lab->now = until;
 	lab_check(lab, lab->now <= lab->limit, "the test takes more than %llu s of virtual time",
@@ -288,9 +295,10 @@ cluster_start(Lab *lab, RaftNodeId id, Command command)
 	result = node_propose(lab, node, &entry, 1);
 	offer = history_offer(lab, started.serial);
 	offer->placed = result.placed;
+	offer->unknown = result.died;
 	offer->index = result.first;
 	offer->term = result.term;
-	if (!result.placed)
+	if (!result.placed || result.died)
 		return started;
 	started.leader = true;
 	started.index = result.first;

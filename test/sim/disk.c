@@ -4,16 +4,20 @@
  *	  The disk of a node: writes are started, and durable later.
  *
  * An op is atomic: term and vote, the truncation and the append come to the
- * image together, as one record does in the server's log.  With a latency, a
- * flush covers all that was started before it began, and what is started while
- * it runs waits for the next one, as with a WAL.  A crash leaves the image with
- * any prefix of the ops that were started after the last durable one.
+ * image together, as one record does in the server's log (image.c has the bytes).
+ * With a latency, a flush covers all that was started before it began, and what
+ * is started while it runs waits for the next one, as with a WAL.  A crash
+ * leaves the image with any prefix of the ops that were started after the last
+ * durable one, and the next one torn.
+ *
+ * What should be durable is kept beside the bytes, so that each recovery can be
+ * compared with it.
  *
  *-------------------------------------------------------------------------
  */
 #include <string.h>
 
-#include "lab.h"
+#include "host_mutants.h"
 
 #define BOOTSTRAP_INDEX	1
 #define BOOTSTRAP_TERM	1
@@ -51,26 +55,62 @@ disk_format(Lab *lab, Disk *disk)
 	disk->log.first = BOOTSTRAP_INDEX;
 	made = simlog_make_entry(&disk->log, BOOTSTRAP_INDEX, &entry);
 	simlog_append(&disk->log, &made);
+	disk->latency = lab->settings.disk_latency;
+	image_format(&disk->image);
+	image_write(&disk->image, &disk->log, &(DiskOp) {
+		.term = BOOTSTRAP_TERM, .first = BOOTSTRAP_INDEX, .n_entries = 1, .commit = BOOTSTRAP_INDEX
+	});
 }
 
-/* Brings an op into the image. */
+/* Where the next record would come. */
+static uint64_t
+tail_position(const SimLog *log)
+{
+	const LogEntry *last = log->last >= log->first ? simlog_at(log, log->last) : &log->base;
+
+	return last->position + last->length;
+}
+
 static void
+perform_compaction(Disk *disk, RaftIndex upto)
+{
+	if (upto < disk->log.first)
+		return;
+	simlog_compact(&disk->log, upto);
+	image_compact(&disk->image, &disk->log);
+}
+
+/* Brings an op into the image, where it is durable. */
+void
 disk_perform(Lab *lab, Node *node, const DiskOp *op)
 {
 	Disk	   *disk = &node->disk;
+	DiskOp		written = *op;
 
+	if (op->compact != 0)
+	{
+		perform_compaction(disk, op->compact);
+		return;
+	}
 	disk->term = op->term;
 	disk->vote = op->vote;
 	if (op->truncate_from != 0 && op->truncate_from <= disk->log.last)
 		simlog_truncate(&disk->log, op->truncate_from);
 	for (uint32_t i = 0; i < op->n_entries; i++)
 	{
+		LogEntry	entry = op->entries[i];
+
 		if (disk->log.last + 1 != op->first + i)
-			lab_fail(lab, 0, "node %u: op %llu appends at %llu, its disk ends at %llu", node->id,
+			lab_fail(lab, 16, "node %u: op %llu appends at %llu, its disk ends at %llu", node->id,
 					 (unsigned long long) op->op, (unsigned long long) (op->first + i),
 					 (unsigned long long) disk->log.last);
-		simlog_append(&disk->log, &op->entries[i]);
+		entry.position = tail_position(&disk->log);
+		simlog_append(&disk->log, &entry);
 	}
+	if (HOST_MUTANT(VOTE_APART) && op->n_entries == 0)
+		written.vote = disk->image.meta.term == op->term ? (RaftNodeId) disk->image.meta.vote : 0;
+	image_write(&disk->image, &disk->log, &written);
+	invariants_durable(lab, node);
 }
 
 /* A flush begins; it covers what was started so far. */
@@ -81,32 +121,32 @@ disk_begin_sync(Lab *lab, Node *node)
 
 	disk->syncing = true;
 	disk->sync_upto = disk->pending[disk->n_pending - 1].op;
+	disk->sync_end = lab->now + rng_below(&lab->rng_disk, disk->latency + 1);
+	if (disk->sync_end < disk->stuck_until)
+		disk->sync_end = disk->stuck_until;
 	sched_post(&lab->sched, (SimEvent) {
-		.at = lab->now + rng_below(&lab->rng_disk, lab->settings.disk_latency + 1),
+		.at = disk->sync_end,
 		.type = SIM_DISK_SYNC,
 		.node = node->id,
 		.boot = node->boot
 	});
 }
 
-void
-disk_start_write(Lab *lab, Node *node, const DiskOp *op)
+static void
+post_durable(Lab *lab, Node *node, RaftOp op)
 {
-	Disk	   *disk = &node->disk;
+	sched_post(&lab->sched, (SimEvent) {
+		.at = lab->now,
+		.type = SIM_DISK_DURABLE,
+		.node = node->id,
+		.boot = node->boot,
+		.value = op
+	});
+}
 
-	if (lab->settings.disk_latency == 0)
-	{
-		disk_perform(lab, node, op);
-		invariants_durable(lab, node);
-		sched_post(&lab->sched, (SimEvent) {
-			.at = lab->now,
-			.type = SIM_DISK_DURABLE,
-			.node = node->id,
-			.boot = node->boot,
-			.value = op->op
-		});
-		return;
-	}
+static void
+add_pending(Disk *disk, const DiskOp *op)
+{
 	if (disk->n_pending == disk->capacity)
 	{
 		size_t		capacity = disk->capacity == 0 ? 16 : disk->capacity * 2;
@@ -118,8 +158,41 @@ disk_start_write(Lab *lab, Node *node, const DiskOp *op)
 		disk->capacity = capacity;
 	}
 	disk->pending[disk->n_pending++] = *op;
+}
+
+void
+disk_start_write(Lab *lab, Node *node, const DiskOp *op)
+{
+	Disk	   *disk = &node->disk;
+	bool		instant = disk->latency == 0 && disk->n_pending == 0 &&
+		disk->stuck_until <= lab->now && disk->full_until <= lab->now;
+
+	if (instant)
+	{
+		disk_perform(lab, node, op);
+		post_durable(lab, node, op->op);
+		return;
+	}
+	add_pending(disk, op);
 	if (!disk->syncing)
 		disk_begin_sync(lab, node);
+	if (HOST_MUTANT(LAZY_FSYNC))
+		post_durable(lab, node, op->op);
+}
+
+/* Drops entries; like any write after those that were started before. */
+void
+disk_compact(Lab *lab, Node *node, RaftIndex upto)
+{
+	Disk	   *disk = &node->disk;
+
+	if (disk->n_pending == 0)
+		perform_compaction(disk, upto);
+	else
+		add_pending(disk, &(DiskOp) {
+			.op = disk->pending[disk->n_pending - 1].op, .compact = upto
+		});
+	lab_trace(lab, "n%u  compacts up to %llu", node->id, (unsigned long long) upto);
 }
 
 /* Brings the first n pending ops into the image. */
@@ -129,10 +202,7 @@ disk_perform_pending(Lab *lab, Node *node, size_t n)
 	Disk	   *disk = &node->disk;
 
 	for (size_t i = 0; i < n; i++)
-	{
 		disk_perform(lab, node, &disk->pending[i]);
-		invariants_durable(lab, node);
-	}
 	disk->n_pending -= n;
 	if (disk->n_pending > 0)
 		memmove(disk->pending, disk->pending + n, disk->n_pending * sizeof(DiskOp));
@@ -147,6 +217,11 @@ disk_sync_done(Lab *lab, Node *node)
 	size_t		n = 0;
 	RaftEvent	event = {.type = RAFT_EVENT_WRITE_DURABLE, .now = lab->now};
 
+	if (lab->now < disk->full_until)
+	{
+		disk_fail(lab, node);
+		return;
+	}
 	while (n < disk->n_pending && disk->pending[n].op <= upto)
 		n++;
 	disk_perform_pending(lab, node, n);
@@ -154,9 +229,31 @@ disk_sync_done(Lab *lab, Node *node)
 	if (disk->n_pending > 0)
 		disk_begin_sync(lab, node);
 	event.u.op = upto;
-	node->synced = upto;
+	if (node->synced < upto)
+		node->synced = upto;
 	lab_trace(lab, "n%u  durable up to op %llu", node->id, (unsigned long long) upto);
 	node_step(lab, node, &event);
+}
+
+/*
+ * The op that the failure meets half-way: its truncation may have been written of
+ * itself, and a part of its records behind the tail.
+ */
+static void
+disk_tear(Lab *lab, Node *node, const DiskOp *op)
+{
+	Disk	   *disk = &node->disk;
+	bool		truncates = op->truncate_from != 0 && op->truncate_from <= disk->log.last;
+	DiskOp		truncation = *op;
+
+	if (op->n_entries == 0 || rng_percent(&lab->rng_disk, 30))
+		return;
+	if (truncates)
+	{
+		truncation.n_entries = 0;
+		disk_perform(lab, node, &truncation);
+	}
+	image_tear(&lab->rng_disk, &disk->image, op);
 }
 
 /* Ends all writes under way: some prefix of them is in the image. */
@@ -164,13 +261,15 @@ static void
 disk_abandon(Lab *lab, Node *node, const char *why)
 {
 	Disk	   *disk = &node->disk;
-	size_t		kept = 0;
+	size_t		n = disk->n_pending,
+				kept = 0;
 
 	if (lab->settings.crash_keeps_some)
-		kept = rng_below(&lab->rng_disk, disk->n_pending + 1);
-	lab_trace(lab, "n%u  %s: %zu of %zu writes under way are kept", node->id, why, kept,
-			  disk->n_pending);
+		kept = rng_below(&lab->rng_disk, n + 1);
+	lab_trace(lab, "n%u  %s: %zu of %zu writes under way are kept", node->id, why, kept, n);
 	disk_perform_pending(lab, node, kept);
+	if (kept < n && lab->settings.crash_keeps_some)
+		disk_tear(lab, node, &disk->pending[0]);
 	disk->n_pending = 0;
 	disk->syncing = false;
 }
@@ -198,84 +297,77 @@ disk_crash(Lab *lab, Node *node)
 void
 disk_fail(Lab *lab, Node *node)
 {
+	Disk	   *disk = &node->disk;
 	RaftEvent	event = {.type = RAFT_EVENT_WRITE_FAILED, .now = lab->now};
+	RaftOp		last;
 
-	if (!node->up || node->stopped || node->disk.n_pending == 0)
+	if (!node->up || node->stopped || disk->n_pending == 0)
 		return;
-	event.u.op = node->disk.pending[0].op;
+	event.u.op = disk->pending[0].op;
+	last = disk->pending[disk->n_pending - 1].op;
 	disk_abandon(lab, node, "write error");
+	if (HOST_MUTANT(FSYNC_RETRIED))
+	{
+		post_durable(lab, node, last);
+		return;
+	}
 	node->stopped = true;
 	node_step(lab, node, &event);
 }
 
+/* Is what was read the log that should be there?  Invariant 16. */
+static void
+check_recovered(Lab *lab, const Node *node, const RaftBoot *boot)
+{
+	const Disk *disk = &node->disk;
+
+	if (boot->term != disk->term || boot->vote != disk->vote)
+		lab_fail(lab, 16, "node %u comes back with term %llu and a vote for %u, durable was term %llu, %u",
+				 node->id, (unsigned long long) boot->term, boot->vote,
+				 (unsigned long long) disk->term, disk->vote);
+	if (boot->first != disk->log.first || boot->last != disk->log.last)
+		lab_fail(lab, 16, "node %u comes back with entries %llu..%llu, durable was %llu..%llu", node->id,
+				 (unsigned long long) boot->first, (unsigned long long) boot->last,
+				 (unsigned long long) disk->log.first, (unsigned long long) disk->log.last);
+	if (boot->last >= boot->first &&
+		simlog_at(&node->log, boot->last)->chain != simlog_at(&disk->log, boot->last)->chain)
+		lab_fail(lab, 16, "node %u comes back with other entries than were durable", node->id);
+}
+
 /*
- * Reads the image as a starting server does: every record through the decoder.
- * Fills the node's log in memory and what the core has to be told.
+ * Reads the disk as a starting server does: every record through the decoder.
+ * Fills the node's log in memory and what the core has to be told.  Returns
+ * why the node must not start; NULL = it may.
  */
-void
+const char *
 disk_recover(Lab *lab, Node *node, RaftBoot *boot)
 {
-	const SimLog *image = &node->disk.log;
-	size_t		n = (size_t) (image->last + 1 - image->first);
-	RaftRun    *runs = run_alloc((n + 1) * sizeof(RaftRun));
-	RaftConfig *configs = run_alloc((n + 1) * sizeof(RaftConfig));
-	RaftIndex	index;
-	RaftEntry	entry;
-	uint32_t	length;
+	Disk	   *disk = &node->disk;
+	const SimLog *durable = &disk->log;
+	const char *wrong;
 
-	memset(boot, 0, sizeof(*boot));
+	if (disk->wiped)
+		return "it is empty";
 	node->log = (SimLog) {
-		.first = image->first, .last = image->first - 1, .base = image->base,
-		.config = image->config, .config_index = image->config_index
+		.first = durable->first, .last = durable->first - 1, .base = durable->base,
+		.config = durable->config, .config_index = durable->config_index
 	};
-	if (image->first > 1)
+	if (durable->first > 1)
 	{
-		/* an entry stands at its index: the compacted part stays empty */
-		node->log.entries = run_alloc((size_t) image->first * 2 * sizeof(LogEntry));
-		node->log.capacity = (size_t) image->first * 2;
+		/* what lies below the first entry is kept in a place of its own */
+		node->log.entries = run_alloc((size_t) durable->first * 2 * sizeof(LogEntry));
+		node->log.capacity = (size_t) durable->first * 2;
 	}
-	if (image->config_index != 0)
+	wrong = image_read(&disk->image, &node->log, boot);
+	if (wrong != NULL)
 	{
-		lab_check(lab, raft_record_decode(image->config.record, image->config.length,
-										  image->config.length, &index, &entry,
-										  &length) == RAFT_DECODE_OK &&
-				  raft_config_decode(entry.data, entry.size, &configs[0], NULL) == RAFT_DECODE_OK,
-				  "node %u cannot read its compacted configuration", node->id);
-		configs[boot->n_configs++].index = image->config_index;
+		if (!disk->flipped)
+			lab_fail(lab, 16, "node %u does not start, though its disk was never damaged: %s", node->id, wrong);
+		return wrong;
 	}
-	for (RaftIndex i = image->first; i <= image->last; i++)
-	{
-		const LogEntry *stored = simlog_at(image, i);
-		RaftDecodeResult result = raft_record_decode(stored->record, stored->length,
-													 stored->length, &index, &entry, &length);
-		LogEntry	made;
-
-		if (result != RAFT_DECODE_OK || index != i || length != stored->length)
-			lab_fail(lab, 16, "node %u: record %llu on its disk: %s", node->id,
-					 (unsigned long long) i, raft_decode_message(result));
-		made = simlog_make_entry(&node->log, i, &entry);
-		if (made.chain != stored->chain)
-			lab_fail(lab, 16, "node %u: record %llu came back changed", node->id,
-					 (unsigned long long) i);
-		simlog_append(&node->log, &made);
-		if (boot->n_runs == 0 || runs[boot->n_runs - 1].term != entry.term)
-			runs[boot->n_runs++] = (RaftRun) {.first = i, .term = entry.term};
-		if (entry.kind == RAFT_ENTRY_CONFIG)
-		{
-			lab_check(lab, raft_config_decode(entry.data, entry.size, &configs[boot->n_configs],
-											  NULL) == RAFT_DECODE_OK,
-					  "node %u cannot read the configuration at %llu", node->id,
-					  (unsigned long long) i);
-			configs[boot->n_configs++].index = i;
-		}
-	}
-	boot->term = node->disk.term;
-	boot->vote = node->disk.vote;
-	boot->first = image->first;
-	boot->last = image->last;
-	boot->base_term = image->first > 1 ? image->base.term : 0;
-	boot->commit = node->disk.applied;
-	boot->applied = node->disk.applied;
-	boot->runs = runs;
-	boot->configs = configs;
+	check_recovered(lab, node, boot);
+	if (boot->commit < disk->applied)
+		boot->commit = disk->applied;
+	boot->applied = disk->applied;
+	return NULL;
 }

@@ -168,12 +168,12 @@ command_committed(Lab *lab, RaftIndex index, const LogEntry *entry)
 	if (offer->node != entry->origin.node)
 		lab_fail(lab, 17, "entry %llu names node %u as its origin, it was offered to %u",
 				 (unsigned long long) index, entry->origin.node, offer->node);
-	if (!offer->placed)
+	if (!offer->placed && !offer->unknown)
 		lab_fail(lab, 17, "entry %llu is a command that was refused", (unsigned long long) index);
 	if (offer->committed_at != 0)
 		lab_fail(lab, 17, "the command at %llu was committed already at %llu",
 				 (unsigned long long) index, (unsigned long long) offer->committed_at);
-	if (offer->index != index || offer->term != entry->term)
+	if (!offer->unknown && (offer->index != index || offer->term != entry->term))
 		lab_fail(lab, 17, "the command at %llu was placed at %llu in term %llu",
 				 (unsigned long long) index, (unsigned long long) offer->index,
 				 (unsigned long long) offer->term);
@@ -204,6 +204,19 @@ history_commit(Lab *lab, Node *node, RaftIndex index, const LogEntry *entry)
 	h->commit = index;
 	if (entry->kind == RAFT_ENTRY_COMMAND)
 		command_committed(lab, index, entry);
+}
+
+/* A node applied an entry: its state machine must be as every other's then. */
+void
+history_applied(Lab *lab, Node *node, RaftIndex index, uint64_t machine)
+{
+	Committed  *committed = &lab->history.committed[index - 1];
+
+	if (committed->applied && committed->machine != machine)
+		lab_fail(lab, 12, "node %u: its state machine differs from another's after entry %llu",
+				 node->id, (unsigned long long) index);
+	committed->applied = true;
+	committed->machine = machine;
 }
 
 const Committed *

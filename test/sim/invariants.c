@@ -344,17 +344,29 @@ check_positions(Lab *lab, Node *node)
 				 node->id, ULL(status->durable));
 }
 
-/* Invariants 1 and 7, before the actions of a step that may have won an election. */
+/*
+ * Invariants 1, 7 and 8, before the actions of a step that may have won an election
+ * or committed: a message may tell of it, and then the node may die at once.
+ */
 void
 invariants_leader(Lab *lab, Node *node)
 {
 	const RaftStatus *before = &node->before;
 	const RaftStatus *status = &node->status;
 
-	if (status->role != RAFT_LEADER || (before->role == RAFT_LEADER && before->term == status->term))
+	if (status->role != RAFT_LEADER)
 		return;
-	history_leader(lab, node, status->term);
-	check_leader_completeness(lab, node);
+	if (before->role != RAFT_LEADER || before->term != status->term)
+	{
+		history_leader(lab, node, status->term);
+		check_leader_completeness(lab, node);
+	}
+	if (status->commit > lab->history.commit)
+	{
+		check_commit_quorum(lab, node, status->commit);
+		for (RaftIndex i = lab->history.commit + 1; i <= status->commit; i++)
+			history_commit(lab, node, i, simlog_at(&node->log, i));
+	}
 }
 
 /* Invariants 2, 3, 11, 13, after each step. */

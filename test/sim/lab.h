@@ -14,8 +14,12 @@
  *	  memory.c		memory that lives as long as a run
  *	  simlog.c		a log of encoded records: in memory and on disk
  *	  disk.c		writes started, durable, lost in a crash
+ *	  image.c		the bytes on a disk, and recovery from them
  *	  network.c		links between nodes, frames on them
  *	  node.c		the host of one core: executes its actions, applies
+ *	  machine.c		the state machine that commands are applied to
+ *	  clients.c		who issue operations, and keep a history of them
+ *	  linearize.c	could that history have happened?
  *	  invariants.c	what must hold after every event
  *	  history.c		what happened in the run: terms, entries, commits, commands
  *	  mutant_runs.c	old bugs put back, and found
@@ -81,6 +85,7 @@ typedef struct LogEntry
 	uint64_t	digest;			/* of the record */
 	uint64_t	chain;			/* of this and all records before it */
 	uint64_t	commands;		/* RAFT_ENTRY_COMMAND entries up to and with this one */
+	uint64_t	position;		/* of the record among the bytes of a disk */
 } LogEntry;
 
 typedef struct SimLog
@@ -103,7 +108,60 @@ extern void simlog_compact(SimLog *log, RaftIndex upto);
 extern LogEntry simlog_make_entry(const SimLog *log, RaftIndex index, const RaftEntry *entry);
 extern uint64_t lab_hash(uint64_t hash, const void *data, size_t size);
 
-/* --------------------------------------------------------------- disk.c */
+/* ------------------------------------------------------------ machine.c */
+
+#define MACHINE_REGISTERS	3
+#define MACHINE_LISTS		2
+#define MACHINE_KEYS		(MACHINE_REGISTERS + MACHINE_LISTS)
+#define MACHINE_CLIENTS		7	/* numbered from 1 */
+
+typedef struct ListCell ListCell;
+
+/* What a command answered, and whether it was applied for the first time. */
+typedef struct MachineAnswer
+{
+	uint32_t	client;			/* 0 = not a client's operation */
+	uint64_t	serial;
+	bool		effective;		/* else a repetition: nothing was done */
+	uint64_t	value;
+	const ListCell *list;
+} MachineAnswer;
+
+/* The state that all nodes must have after the same entries. */
+typedef struct Machine
+{
+	uint64_t	digest;			/* of all entries applied and what they answered */
+	uint64_t	registers[MACHINE_REGISTERS];
+	const ListCell *lists[MACHINE_LISTS];
+	MachineAnswer last[MACHINE_CLIENTS];	/* each client's latest operation */
+} Machine;
+
+extern MachineAnswer machine_apply(Machine *machine, const LogEntry *entry);
+
+/* -------------------------------------------------------------- image.c */
+
+/* The first block of a disk, written as one: what the records behind it are. */
+typedef struct DiskMeta
+{
+	RaftTerm	term;
+	uint64_t	vote;
+	RaftIndex	first;			/* of the records .. */
+	RaftIndex	last;
+	RaftTerm	base_term;		/* of entry first - 1 */
+	RaftIndex	commit;			/* known when it was written */
+	uint64_t	first_position;	/* .. which begin here .. */
+	uint64_t	tail;			/* .. and end here */
+	uint64_t	crc;
+} DiskMeta;
+
+typedef struct DiskImage
+{
+	DiskMeta	meta;			/* as the node knows it .. */
+	DiskMeta	block;			/* .. and as it stands on the disk */
+	uint8_t    *bytes;
+	size_t		size;			/* written ever; the tail may lie before that */
+	size_t		capacity;
+} DiskImage;
 
 /* A write that was started: what RaftWrite asks for, with its records. */
 typedef struct DiskOp
@@ -115,15 +173,29 @@ typedef struct DiskOp
 	RaftIndex	first;
 	uint32_t	n_entries;
 	LogEntry   *entries;
+	RaftIndex	commit;			/* known when it was started */
+	RaftIndex	compact;		/* drop entries up to here; 0 = none */
 } DiskOp;
+
+extern void image_format(DiskImage *image);
+extern void image_write(DiskImage *image, const SimLog *log, const DiskOp *op);
+extern void image_tear(Rng *rng, DiskImage *image, const DiskOp *op);
+extern void image_compact(DiskImage *image, const SimLog *log);
+extern void image_flip(Rng *rng, DiskImage *image);
+extern const char *image_read(const DiskImage *image, SimLog *log, RaftBoot *boot);
+
+/* --------------------------------------------------------------- disk.c */
 
 typedef struct Disk
 {
-	/* the durable image */
+	/* what is durable, as the laboratory knows it .. */
 	RaftTerm	term;
 	RaftNodeId	vote;
 	SimLog		log;
 	RaftIndex	applied;
+	Machine		machine;		/* at applied */
+	/* .. and what stands on the disk */
+	DiskImage	image;
 
 	/* started and not yet durable, in order */
 	DiskOp	   *pending;
@@ -131,15 +203,25 @@ typedef struct Disk
 	size_t		capacity;
 	bool		syncing;
 	RaftOp		sync_upto;		/* the flush under way covers these */
+	RaftTime	sync_end;
+
+	/* faults */
+	RaftTime	latency;		/* of a flush, at most */
+	RaftTime	stuck_until;	/* no flush ends before */
+	RaftTime	full_until;		/* every flush fails before */
+	bool		flipped;		/* a bit of the image was */
+	bool		wiped;			/* there is nothing on it */
 } Disk;
 
 extern void disk_format(Lab *lab, Disk *disk);
+extern void disk_perform(Lab *lab, Node *node, const DiskOp *op);
 extern void disk_start_write(Lab *lab, Node *node, const DiskOp *op);
+extern void disk_compact(Lab *lab, Node *node, RaftIndex upto);
 extern void disk_sync_done(Lab *lab, Node *node);
 extern void disk_fail(Lab *lab, Node *node);
 extern void disk_keep(Lab *lab, Node *node, size_t n);
 extern void disk_crash(Lab *lab, Node *node);
-extern void disk_recover(Lab *lab, Node *node, RaftBoot *boot);
+extern const char *disk_recover(Lab *lab, Node *node, RaftBoot *boot);
 
 /* -------------------------------------------------------------- sched.c */
 
@@ -151,7 +233,9 @@ typedef enum SimEventType
 	SIM_DISK_SYNC,				/* a flush ended */
 	SIM_DISK_DURABLE,			/* an instant write is reported */
 	SIM_APPLY,
-	SIM_APPLY_DURABLE
+	SIM_APPLY_DURABLE,
+	SIM_CLIENT,					/* a client does what comes next */
+	SIM_FLAP					/* a server that stays faulty fails, or comes back */
 } SimEventType;
 
 typedef struct SimEvent
@@ -161,9 +245,14 @@ typedef struct SimEvent
 	SimEventType type;
 	RaftNodeId	node;			/* whose event it is */
 	RaftNodeId	peer;			/* MESSAGE: sender; UNREACHABLE: the peer */
-	uint64_t	boot;			/* of the node when posted; MESSAGE: not looked at */
-	uint64_t	value;			/* DISK_DURABLE: op; APPLY_DURABLE: index; MESSAGE: size */
-	uint8_t    *frame;			/* MESSAGE */
+	uint64_t	boot;			/* of the node when posted; MESSAGE: of the connection */
+	uint64_t	value;			/* DISK_DURABLE: op; APPLY: its number; APPLY_DURABLE: index;
+								 * MESSAGE: size; CLIENT: number of the wake-up */
+	union
+	{
+		const uint8_t *frame;	/* MESSAGE */
+		const Machine *machine; /* APPLY_DURABLE */
+	};
 } SimEvent;
 
 typedef struct Sched
@@ -183,6 +272,15 @@ extern bool sched_take(Sched *sched, bool (*matches) (const SimEvent *event, con
 
 /* ------------------------------------------------------------ network.c */
 
+#define NETWORK_KEPT	32		/* frames kept, to be sent again by a replay */
+
+typedef struct SentFrame
+{
+	RaftNodeId	to;
+	uint32_t	size;
+	const uint8_t *frame;
+} SentFrame;
+
 typedef struct Network
 {
 	bool		enabled[LAB_MAX_NODES + 1][LAB_MAX_NODES + 1];
@@ -194,17 +292,27 @@ typedef struct Network
 	uint32_t	replay_percent; /* a copy that comes seconds later; 0 in the ladder */
 	bool		damaged;		/* a frame was: the decoder may refuse one from now on */
 
+	/* when unreliable */
+	uint32_t	loss_percent;
+	RaftTime	request_delay;	/* at most */
+	RaftTime	reply_delay;	/* at most, but for long reordering */
+
 	RaftTime	last_arrival[LAB_MAX_NODES + 1][LAB_MAX_NODES + 1];
 	bool		unreachable_posted[LAB_MAX_NODES + 1][LAB_MAX_NODES + 1];
 	uint64_t	requests[LAB_MAX_NODES + 1];	/* that reached this server's handler */
 	uint64_t	rejections[LAB_MAX_NODES + 1];	/* appends that this server refused */
 	uint64_t	bytes;			/* sent by anyone to anyone */
+	uint64_t	connection[LAB_MAX_NODES + 1][LAB_MAX_NODES + 1];	/* grows with each reset */
+	SentFrame	sent[LAB_MAX_NODES + 1][NETWORK_KEPT];	/* the latest of each node */
+	uint64_t	n_sent[LAB_MAX_NODES + 1];
 } Network;
 
 extern const uint8_t lab_group[RAFT_GROUP_ID_BYTES];
 
 extern void network_init(Lab *lab);
 extern void network_send(Lab *lab, Node *from, const RaftMessage *message);
+extern void network_reset(Lab *lab, RaftNodeId from, RaftNodeId to);
+extern void network_replay(Lab *lab, RaftNodeId from, uint32_t n);
 extern void network_deliver(Lab *lab, const SimEvent *event);
 extern void network_unreachable(Lab *lab, const SimEvent *event);
 
@@ -216,6 +324,7 @@ typedef struct ProposeResult
 	RaftIndex	first;
 	RaftTerm	term;
 	RaftNodeId	leader;			/* refused: who leads, 0 = unknown */
+	bool		died;			/* the process did, meanwhile: placed or not, who knows */
 } ProposeResult;
 
 struct Node
@@ -224,7 +333,10 @@ struct Node
 	bool		up;
 	bool		connected;		/* as the test sees it */
 	bool		stopped;		/* a write failed: its core does nothing any more */
+	bool		out;			/* its disk is not to be trusted: it does not start again */
 	RaftTime	paused_until;	/* the process stands still, and what happens to it waits */
+	RaftTime	starved_until;	/* no tick comes before */
+	uint64_t	crash_in;		/* the process dies before this action from now; 0 = not */
 	uint64_t	boot;			/* boot count */
 	void	   *memory;
 	RaftCore   *core;
@@ -237,16 +349,28 @@ struct Node
 	RaftOp		synced;			/* last op that it was told is durable */
 	RaftIndex	ready;			/* may be applied */
 	RaftIndex	visible;		/* applied */
+	Machine		machine;		/* at visible */
 	RaftIndex	applying;		/* end of the apply under way, 0 = none */
+	uint64_t	apply_number;	/* of the apply under way */
+	RaftTime	apply_slow;		/* an apply takes up to this longer */
+	RaftTime	applier_down_until;
 	uint64_t	commands;		/* applied ones */
 	RaftTime	tick_at;		/* earliest tick posted, 0 = none */
-	RaftTime	deadline;
+	RaftTime	deadline;		/* by its own clock */
 	ProposeResult result;
+
+	/* its clock: clock_local at the time clock_true, and how fast it goes since then */
+	RaftTime	clock_true;
+	RaftTime	clock_local;
+	uint32_t	clock_rate;		/* in thousandths */
 };
 
 extern void node_start(Lab *lab, Node *node);
 extern void node_crash(Lab *lab, Node *node);
 extern void node_settings(Lab *lab, Node *node);
+extern RaftTime node_clock(const Lab *lab, const Node *node);
+extern void node_set_clock(Lab *lab, Node *node, RaftTime step, uint32_t rate);
+extern void node_kill_applier(Lab *lab, Node *node, RaftTime until);
 extern void node_step(Lab *lab, Node *node, const RaftEvent *event);
 extern void node_handle(Lab *lab, const SimEvent *event);
 extern ProposeResult node_propose(Lab *lab, Node *node, const RaftEntry *entries, uint32_t n);
@@ -258,6 +382,8 @@ typedef struct Committed
 {
 	LogEntry	entry;
 	RaftTerm	by_term;		/* of the leader that committed it first */
+	bool		applied;		/* somewhere, and this was the state machine's digest then */
+	uint64_t	machine;
 } Committed;
 
 /* What a client knows about a command that it offered. */
@@ -265,6 +391,7 @@ typedef struct Offer
 {
 	RaftNodeId	node;
 	bool		placed;			/* else refused: must never be applied */
+	bool		unknown;		/* the node died meanwhile: placed or not */
 	RaftIndex	index;
 	RaftTerm	term;
 	RaftIndex	committed_at;	/* 0 = not yet */
@@ -293,6 +420,7 @@ extern void history_leader(Lab *lab, Node *node, RaftTerm term);
 extern void history_vote(Lab *lab, Node *node, RaftTerm term, RaftNodeId vote);
 extern void history_append(Lab *lab, Node *node, RaftIndex index, const LogEntry *entry);
 extern void history_commit(Lab *lab, Node *node, RaftIndex index, const LogEntry *entry);
+extern void history_applied(Lab *lab, Node *node, RaftIndex index, uint64_t machine);
 extern const Committed *history_committed(Lab *lab, RaftIndex index);
 extern Offer *history_offer(Lab *lab, uint64_t serial);
 extern uint64_t history_new_offer(Lab *lab, RaftNodeId node);
@@ -322,7 +450,17 @@ typedef struct LabSettings
 	RaftTime	apply_delay;
 	RaftTime	apply_durable_delay;
 	RaftTime	tick_lateness;
+	uint32_t	early_tick_percent;
 	bool		compact;
+	bool		compact_to_tip; /* always as far as it may; else somewhere below */
+
+	/* clients: none in the ladder */
+	uint32_t	clients;		/* <= MACHINE_CLIENTS - 2: the last one audits */
+	RaftTime	client_pause;	/* between two operations, at most */
+	RaftTime	client_timeout; /* an answer is waited for at least this long */
+	uint32_t	client_keys;	/* 1..MACHINE_KEYS */
+	uint32_t	client_bytes;	/* of a command beyond what it needs, at most */
+	uint32_t	client_gives_up_percent;	/* after a timeout; else it tries again */
 } LabSettings;
 
 typedef struct LabFailure
@@ -349,6 +487,7 @@ struct Lab
 	Rng			rng_network;
 	Rng			rng_disk;
 	Rng			rng_host;
+	Rng			rng_clients;
 
 	bool		tracing;		/* lines are formatted .. */
 	bool		trace_print;	/* .. and printed */
@@ -360,6 +499,7 @@ struct Lab
 	LabFailure	failure;
 	uint32_t	next_start;		/* one(): the server that is offered the command next */
 	Plan	   *plan;			/* of this run, when it has one */
+	struct Clients *clients;	/* NULL = none */
 };
 
 extern Lab *current_lab;		/* for raft_host_panic() */
@@ -372,6 +512,14 @@ extern void lab_fail(Lab *lab, int invariant, const char *format,...)
 		if (!(condition)) \
 			lab_fail((lab), 0, __VA_ARGS__); \
 	} while (0)
+
+/* ------------------------------------------------------------ clients.c */
+
+extern void clients_start(Lab *lab);
+extern void clients_wake(Lab *lab, const SimEvent *event);
+extern void clients_applied(Lab *lab, Node *node, RaftIndex index, const LogEntry *entry,
+							const MachineAnswer *answer);
+extern void clients_finish(Lab *lab, bool audit);
 
 /* -------------------------------------------------------------- trace.c */
 
@@ -434,7 +582,7 @@ extern void cluster_restart(Lab *lab, RaftNodeId node);
 typedef struct LabTest
 {
 	const char *name;
-	const char *group;			/* A, B, random, lesson, script, unit */
+	const char *group;			/* A, B, C, simulate, lesson, script, unit */
 	uint32_t	servers;		/* 0 = the test builds its own */
 	uint32_t	max_seeds;		/* 0 = as many as asked for */
 	void		(*run) (Lab *lab);
@@ -443,7 +591,7 @@ typedef struct LabTest
 extern const LabTest ladder_a_tests[];	/* each ends with a NULL name */
 extern const LabTest ladder_b_tests[];
 extern const LabTest ladder_c_tests[];
-extern const LabTest random_tests[];
+extern const LabTest simulate_tests[];
 extern const LabTest lesson_tests[];
 extern const LabTest lesson_core_tests[];
 extern const LabTest codec_tests[];

@@ -5,7 +5,7 @@
  *	  each old bug against all of them.
  *
  *	  lab [name=value ...]
- *		group=	unit, lesson, A, B, C, random; ladder = all but unit; all
+ *		group=	unit, lesson, A, B, C, simulate; ladder = all but unit; all
  *		test=	name of one test
  *		seeds=	how many seeds, from 1
  *		seed=	this seed only
@@ -39,7 +39,7 @@ static Lab	the_lab = {.plan = &the_plan};
 static const LabTest *suites[] = {
 	NULL,						/* the scripts, when there are any */
 	codec_tests, linearize_tests, lesson_core_tests, lesson_tests, ladder_a_tests, ladder_b_tests, ladder_c_tests,
-	random_tests
+	simulate_tests
 };
 
 typedef struct Options
@@ -100,6 +100,7 @@ begin_run(Lab *lab, const char *test, uint64_t seed)
 	rng_seed(&lab->rng_network, seed, "network");
 	rng_seed(&lab->rng_disk, seed, "disk");
 	rng_seed(&lab->rng_host, seed, "host");
+	rng_seed(&lab->rng_clients, seed, "clients");
 	current_lab = lab;
 }
 

@@ -15,7 +15,8 @@
 #include "lab.h"
 
 #define RELIABLE_DELAY		(1 * MS)
-#define REQUEST_DELAY		(26 * MS)
+#define REQUEST_DELAY		(26 * MS)	/* of the ladder's unreliable network .. */
+#define REPLY_DELAY			(1 * MS)
 #define LOSS_PERCENT		10
 #define FAILED_CALL			(99 * MS)
 #define FAILED_CALL_LONG	(6999 * MS)
@@ -29,6 +30,9 @@ network_init(Lab *lab)
 {
 	memset(&lab->network, 0, sizeof(lab->network));
 	lab->network.long_delays = true;
+	lab->network.loss_percent = LOSS_PERCENT;
+	lab->network.request_delay = REQUEST_DELAY;
+	lab->network.reply_delay = REPLY_DELAY;
 	for (uint32_t i = 1; i <= lab->n; i++)
 		for (uint32_t j = 1; j <= lab->n; j++)
 			lab->network.enabled[i][j] = true;
@@ -103,13 +107,14 @@ network_unreachable(Lab *lab, const SimEvent *event)
 }
 
 static void
-post_frame(Lab *lab, RaftNodeId from, RaftNodeId to, uint8_t *frame, uint32_t size, RaftTime at)
+post_frame(Lab *lab, RaftNodeId from, RaftNodeId to, const uint8_t *frame, uint32_t size, RaftTime at)
 {
 	sched_post(&lab->sched, (SimEvent) {
 		.at = at,
 		.type = SIM_MESSAGE,
 		.node = to,
 		.peer = from,
+		.boot = lab->network.connection[from][to],
 		.value = size,
 		.frame = frame
 	});
@@ -120,7 +125,8 @@ static RaftTime
 unreliable_arrival(Lab *lab, bool request)
 {
 	Rng		   *rng = &lab->rng_network;
-	RaftTime	delay = request ? rng_below(rng, REQUEST_DELAY + 1) : rng_below(rng, RELIABLE_DELAY + 1);
+	RaftTime	most = request ? lab->network.request_delay : lab->network.reply_delay;
+	RaftTime	delay = rng_below(rng, most + 1);
 
 	if (!request && lab->network.long_reordering && rng_below(rng, 3) != 0)
 		delay = 200 * MS + rng_below(rng, 1 + rng_below(rng, 2000)) * MS;
@@ -129,7 +135,7 @@ unreliable_arrival(Lab *lab, bool request)
 
 /* What our own faults add to the ladder's network. */
 static void
-extra_faults(Lab *lab, RaftNodeId from, RaftNodeId to, uint8_t *frame, uint32_t size, RaftTime at)
+extra_faults(Lab *lab, RaftNodeId from, RaftNodeId to, const uint8_t *frame, uint32_t size, RaftTime at)
 {
 	Network    *net = &lab->network;
 	Rng		   *rng = &lab->rng_network;
@@ -148,6 +154,40 @@ extra_faults(Lab *lab, RaftNodeId from, RaftNodeId to, uint8_t *frame, uint32_t 
 	}
 }
 
+static void
+keep_frame(Network *net, RaftNodeId from, RaftNodeId to, const uint8_t *frame, uint32_t size)
+{
+	net->sent[from][net->n_sent[from]++ % NETWORK_KEPT] = (SentFrame) {
+		.to = to, .size = size, .frame = frame
+	};
+}
+
+/* What a node sent before comes again, from somewhere, long after. */
+void
+network_replay(Lab *lab, RaftNodeId from, uint32_t n)
+{
+	Network    *net = &lab->network;
+	uint64_t	kept = net->n_sent[from] < NETWORK_KEPT ? net->n_sent[from] : NETWORK_KEPT;
+
+	for (uint32_t i = 0; i < n && kept > 0; i++)
+	{
+		const SentFrame *sent = &net->sent[from][rng_below(&lab->rng_network, kept)];
+
+		post_frame(lab, from, sent->to, sent->frame, sent->size,
+				   lab->now + rng_below(&lab->rng_network, 3 * T));
+	}
+}
+
+/* A connection breaks: what is on its way is lost, and its sender may be told. */
+void
+network_reset(Lab *lab, RaftNodeId from, RaftNodeId to)
+{
+	lab->network.connection[from][to]++;
+	lab_trace(lab, "test: the connection n%u -> n%u breaks", from, to);
+	if (lab->nodes[from].up)
+		report_unreachable(lab, from, to);
+}
+
 void
 network_send(Lab *lab, Node *from, const RaftMessage *message)
 {
@@ -161,6 +201,7 @@ network_send(Lab *lab, Node *from, const RaftMessage *message)
 	lab_check(lab, to >= 1 && to <= lab->n && to != from->id && message->from == from->id,
 			  "node %u sends a message from %u to %u", from->id, message->from, to);
 	frame = encode_frame(lab, from, message, &size);
+	keep_frame(net, from->id, to, frame, size);
 	if (!net->enabled[from->id][to])
 	{
 		if (lab->tracing)
@@ -169,7 +210,7 @@ network_send(Lab *lab, Node *from, const RaftMessage *message)
 		return;
 	}
 	net->bytes += size;
-	if (net->unreliable && rng_percent(&lab->rng_network, LOSS_PERCENT))
+	if (net->unreliable && rng_percent(&lab->rng_network, net->loss_percent))
 	{
 		if (lab->tracing)
 			trace_message(lab, "lost", message);
@@ -201,7 +242,8 @@ network_deliver(Lab *lab, const SimEvent *event)
 	uint32_t	size = (uint32_t) event->value;
 	RaftDecodeResult result;
 
-	if (!node->up || !net->enabled[event->peer][event->node])
+	if (!node->up || !net->enabled[event->peer][event->node] ||
+		event->boot != net->connection[event->peer][event->node])
 		return;
 	result = raft_frame_decode(event->frame, size, group, &message, scratch,
 							   RAFT_MAX_FRAME_ENTRIES);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lab.h"
+#include "host_mutants.h"
 
 /* The clock that entries carry: virtual time, on some day. */
 #define EPOCH	UINT64_C(1700000000000000)
@@ -29,21 +29,99 @@ batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes, uint32
 	return end;
 }
 
+/* ---------------------------------------------------------------- clock */
+
+/* What the node's own clock shows. */
+RaftTime
+node_clock(const Lab *lab, const Node *node)
+{
+	return node->clock_local + (lab->now - node->clock_true) * node->clock_rate / 1000;
+}
+
+/* The time at which the node's own clock will show a time. */
+static RaftTime
+true_time(const Lab *lab, const Node *node, RaftTime local)
+{
+	if (local <= node_clock(lab, node))
+		return lab->now;
+	return node->clock_true + ((local - node->clock_local) * 1000 + node->clock_rate - 1) / node->clock_rate;
+}
+
+/* Early ticks are harmless: some runs have them. */
+static bool
+comes_early(Lab *lab)
+{
+	return lab->settings.early_tick_percent > 0 &&
+		rng_percent(&lab->rng_host, lab->settings.early_tick_percent);
+}
+
+/* Makes sure that a tick is posted for the core's deadline. */
+static void
+arm_tick(Lab *lab, Node *node)
+{
+	RaftTime	at,
+				late;
+
+	if (node->deadline == UINT64_MAX)
+		return;
+	at = true_time(lab, node, node->deadline);
+	if (comes_early(lab))
+		at = lab->now + rng_below(&lab->rng_host, at - lab->now + 1);
+	if (node->tick_at != 0 && node->tick_at <= at)
+		return;
+	node->tick_at = at;
+	late = at + rng_below(&lab->rng_host, lab->settings.tick_lateness + 1);
+	sched_post(&lab->sched, (SimEvent) {
+		.at = late < node->starved_until ? node->starved_until : late,
+		.type = SIM_TICK,
+		.node = node->id,
+		.boot = node->boot,
+		.value = at
+	});
+}
+
+/* The clock steps forward, and goes on at this rate. */
+void
+node_set_clock(Lab *lab, Node *node, RaftTime step, uint32_t rate)
+{
+	node->clock_local = node_clock(lab, node) + step;
+	node->clock_true = lab->now;
+	node->clock_rate = rate;
+	if (node->up && !node->stopped)
+		arm_tick(lab, node);
+}
+
 /* ------------------------------------------------------------- applying */
 
 /* Begins to apply what may be applied, unless that is under way. */
 static void
 start_apply(Lab *lab, Node *node)
 {
+	RaftTime	at = lab->now;
+
 	if (node->applying != 0 || node->ready <= node->visible)
 		return;
+	if (at < node->applier_down_until)
+		at = node->applier_down_until;
 	node->applying = node->ready;
 	sched_post(&lab->sched, (SimEvent) {
-		.at = lab->now + rng_below(&lab->rng_host, lab->settings.apply_delay + 1),
+		.at = at + rng_below(&lab->rng_host, lab->settings.apply_delay + node->apply_slow + 1),
 		.type = SIM_APPLY,
 		.node = node->id,
-		.boot = node->boot
+		.boot = node->boot,
+		.value = ++node->apply_number
 	});
+}
+
+/* The applier is ended in the middle of its work, and starts again later. */
+void
+node_kill_applier(Lab *lab, Node *node, RaftTime until)
+{
+	node->applier_down_until = until;
+	node->applying = 0;
+	node->apply_number++;
+	if (node->up)
+		start_apply(lab, node);
 }
 
 /* Drops the part of the log that every member has and that is applied here. */
@@ -55,10 +133,10 @@ compact(Lab *lab, Node *node)
 
 	if (!lab->settings.compact || limit < node->log.first)
 		return;
-	limit = rng_between(&lab->rng_host, node->log.first, limit);
-	lab_trace(lab, "n%u  compacts up to %llu", node->id, (unsigned long long) limit);
+	if (!lab->settings.compact_to_tip)
+		limit = rng_between(&lab->rng_host, node->log.first, limit);
 	simlog_compact(&node->log, limit);
-	simlog_compact(&node->disk.log, limit);
+	disk_compact(lab, node, limit);
 	event.u.compacted = limit;
 	node_step(lab, node, &event);
 }
@@ -73,42 +151,60 @@ report_applied(Lab *lab, Node *node)
 	node_step(lab, node, &event);
 }
 
+/* The applier's transaction is durable: the state and its index, at once. */
 static void
-apply_durable(Lab *lab, Node *node, RaftIndex index)
+apply_durable(Lab *lab, Node *node, RaftIndex index, const Machine *machine)
 {
 	if (index <= node->disk.applied)
 		return;					/* a later flush ended before */
 	node->disk.applied = index;
+	node->disk.machine = HOST_MUTANT(APPLIED_APART) ? node->machine : *machine;
 	report_applied(lab, node);
-	compact(lab, node);
+	if (node->up)
+		compact(lab, node);
+}
+
+static void
+apply_entry(Lab *lab, Node *node, RaftIndex index)
+{
+	const LogEntry *entry = simlog_at(&node->log, index);
+	MachineAnswer answer;
+
+	invariants_apply(lab, node, index);
+	if (HOST_MUTANT(UNSTEADY_APPLY) && entry->kind == RAFT_ENTRY_COMMAND)
+		node->machine.registers[0] += node->id & 1;
+	answer = machine_apply(&node->machine, entry);
+	node->visible = index;
+	node->commands = entry->commands;
+	history_applied(lab, node, index, node->machine.digest);
+	if (lab->clients != NULL)
+		clients_applied(lab, node, index, entry, &answer);
 }
 
 static void
 apply(Lab *lab, Node *node)
 {
 	while (node->visible < node->applying)
-	{
-		node->visible++;
-		invariants_apply(lab, node, node->visible);
-		node->commands = simlog_at(&node->log, node->visible)->commands;
-	}
+		apply_entry(lab, node, node->visible + 1);
 	node->applying = 0;
 	lab_trace(lab, "n%u  applied up to %llu (command %llu)", node->id,
 			  (unsigned long long) node->visible, (unsigned long long) node->commands);
 	if (lab->settings.apply_durable_delay == 0)
-		apply_durable(lab, node, node->visible);
+		apply_durable(lab, node, node->visible, &node->machine);
 	else
 	{
-		report_applied(lab, node);
 		sched_post(&lab->sched, (SimEvent) {
 			.at = lab->now + rng_below(&lab->rng_host, lab->settings.apply_durable_delay + 1),
 			.type = SIM_APPLY_DURABLE,
 			.node = node->id,
 			.boot = node->boot,
-			.value = node->visible
+			.value = node->visible,
+			.machine = run_copy(&node->machine, sizeof(Machine))
 		});
+		report_applied(lab, node);
 	}
-	start_apply(lab, node);
+	if (node->up)
+		start_apply(lab, node);
 }
 
 /* -------------------------------------------------------------- actions */
@@ -159,6 +255,7 @@ execute_write(Lab *lab, Node *node, const RaftEvent *event, const RaftWrite *wri
 	op.truncate_from = write->truncate_from;
 	op.first = write->first;
 	op.n_entries = write->n_entries;
+	op.commit = node->before.commit;
 	op.entries = run_alloc(write->n_entries * sizeof(LogEntry));
 	for (uint32_t i = 0; i < write->n_entries; i++)
 	{
@@ -190,7 +287,7 @@ execute(Lab *lab, Node *node, const RaftEvent *event, const RaftAction *action)
 					  (unsigned long long) action->u.commit.commit,
 					  (unsigned long long) action->u.commit.ready);
 			invariants_commit(lab, node, action->u.commit.commit, action->u.commit.ready);
-			node->ready = action->u.commit.ready;
+			node->ready = HOST_MUTANT(APPLY_EARLY) ? action->u.commit.commit : action->u.commit.ready;
 			start_apply(lab, node);
 			break;
 		case RAFT_ACTION_PLACED:
@@ -213,43 +310,59 @@ execute(Lab *lab, Node *node, const RaftEvent *event, const RaftAction *action)
 	}
 }
 
-/* Makes sure that a tick is posted for the core's deadline. */
-static void
-arm_tick(Lab *lab, Node *node)
+/* The process may die between two actions, before the first, or after the last. */
+static bool
+dies_here(Lab *lab, Node *node)
 {
-	RaftTime	at = node->deadline < lab->now ? lab->now : node->deadline;
-
-	if (node->deadline == UINT64_MAX)
-		return;
-	if (node->tick_at != 0 && node->tick_at <= at)
-		return;
-	node->tick_at = at;
-	sched_post(&lab->sched, (SimEvent) {
-		.at = at + rng_below(&lab->rng_host, lab->settings.tick_lateness + 1),
-		.type = SIM_TICK,
-		.node = node->id,
-		.boot = node->boot,
-		.value = at
-	});
+	if (node->crash_in == 0 || --node->crash_in > 0)
+		return false;
+	node_crash(lab, node);
+	return true;
 }
 
 void
 node_step(Lab *lab, Node *node, const RaftEvent *event)
 {
 	const RaftActions *actions;
+	RaftEvent	timed = *event;
 
+	timed.now = node_clock(lab, node);
 	node->before = node->status;
-	actions = raft_step(node->core, event);
+	actions = raft_step(node->core, &timed);
 	raft_core_status(node->core, &node->status);
 	invariants_leader(lab, node);
 	for (uint32_t i = 0; i < actions->n; i++)
+	{
+		if (dies_here(lab, node))
+			return;
 		execute(lab, node, event, &actions->item[i]);
+	}
 	node->deadline = actions->deadline;
 	invariants_after_step(lab, node);
 	arm_tick(lab, node);
 }
 
 /* ----------------------------------------------------- start, crash, use */
+
+/*
+ * Reads the disk.  False when it must not be trusted: then the node stays out, since
+ * what it has forgotten it may have promised.
+ */
+static bool
+recover(Lab *lab, Node *node, RaftBoot *boot)
+{
+	const char *wrong;
+
+	if (node->disk.wiped && HOST_MUTANT(WIPED_REJOINS))
+		disk_format(lab, &node->disk);
+	wrong = disk_recover(lab, node, boot);
+	if (wrong == NULL)
+		return true;
+	lab_trace(lab, "n%u  does not start: its disk has %s", node->id, wrong);
+	node->out = true;
+	node->up = false;
+	return false;
+}
 
 /* Starts the core from what is on the disk. */
 void
@@ -267,9 +380,12 @@ node_start(Lab *lab, Node *node)
 	node->synced = 0;
 	node->tick_at = 0;
 	node->applying = 0;
-	disk_recover(lab, node, &boot);
+	node->crash_in = 0;
+	if (!recover(lab, node, &boot))
+		return;
 	node->ready = boot.applied;
 	node->visible = boot.applied;
+	node->machine = node->disk.machine;
 	node->commands = simlog_at(&node->log, boot.applied)->commands;
 
 	init.self = node->id;
@@ -290,7 +406,8 @@ node_start(Lab *lab, Node *node)
 			  (unsigned long long) boot.applied);
 	event.u.boot = &boot;
 	node_step(lab, node, &event);
-	invariants_recovered(lab, node, &boot);
+	if (node->up)
+		invariants_recovered(lab, node, &boot);
 }
 
 /* Drops everything in memory; the disk keeps what it keeps. */
@@ -300,9 +417,11 @@ node_crash(Lab *lab, Node *node)
 	if (!node->up)
 		return;
 	node->up = false;
+	node->crash_in = 0;
 	disk_crash(lab, node);
 	node->core = NULL;
 	node->visible = node->disk.applied;
+	node->machine = node->disk.machine;
 	node->commands = simlog_at(&node->disk.log, node->disk.applied)->commands;
 }
 
@@ -325,6 +444,7 @@ node_propose(Lab *lab, Node *node, const RaftEntry *entries, uint32_t n)
 	event.u.propose.n_entries = n;
 	node->result = (ProposeResult) {0};
 	node_step(lab, node, &event);
+	node->result.died = !node->up;
 	return node->result;
 }
 
@@ -336,10 +456,18 @@ node_tick(Lab *lab, Node *node, const SimEvent *event)
 	if (event->value != node->tick_at)
 		return;					/* an earlier one was posted since */
 	node->tick_at = 0;
-	if (node->deadline > lab->now)
+	if (node->deadline > node_clock(lab, node) &&
+		!comes_early(lab))
 		arm_tick(lab, node);
 	else
 		node_step(lab, node, &step);
+}
+
+/* Does the node wait for its disk, and for nothing else?  Only a broken host does. */
+static bool
+is_stalled(const Node *node, const SimEvent *event)
+{
+	return HOST_MUTANT(STALLED_BY_DISK) && node->disk.syncing && event->type != SIM_DISK_SYNC;
 }
 
 /* Dispatches an event of the queue. */
@@ -348,11 +476,11 @@ node_handle(Lab *lab, const SimEvent *event)
 {
 	Node	   *node = &lab->nodes[event->node];
 
-	if (node->paused_until > lab->now)
+	if (node->paused_until > lab->now || is_stalled(node, event))
 	{
 		SimEvent	later = *event;
 
-		later.at = node->paused_until;
+		later.at = node->paused_until > lab->now ? node->paused_until : node->disk.sync_end;
 		sched_post(&lab->sched, later);
 		return;
 	}
@@ -381,18 +509,22 @@ node_handle(Lab *lab, const SimEvent *event)
 				RaftEvent	step = {.type = RAFT_EVENT_WRITE_DURABLE, .now = lab->now};
 
 				step.u.op = event->value;
-				node->synced = event->value;
+				if (node->synced < event->value)
+					node->synced = event->value;
 				node_step(lab, node, &step);
 				break;
 			}
 		case SIM_APPLY:
-			apply(lab, node);
+			if (event->value == node->apply_number)
+				apply(lab, node);
 			break;
 		case SIM_APPLY_DURABLE:
-			apply_durable(lab, node, event->value);
+			apply_durable(lab, node, event->value, event->machine);
 			break;
 		case SIM_MESSAGE:
 		case SIM_UNREACHABLE:
+		case SIM_CLIENT:
+		case SIM_FLAP:
 			break;
 	}
 }

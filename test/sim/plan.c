@@ -49,10 +49,21 @@ static const Knob knobs[] = {
 	KNOB("apply_delay_us", settings.apply_delay, 0),
 	KNOB("apply_durable_delay_us", settings.apply_durable_delay, 0),
 	KNOB("tick_lateness_us", settings.tick_lateness, 0),
+	KNOB("early_tick_percent", settings.early_tick_percent, 0),
 	KNOB("compact", settings.compact, 0),
+	KNOB("compact_to_tip", settings.compact_to_tip, 0),
+	KNOB("clients", settings.clients, 0),
+	KNOB("client_pause_us", settings.client_pause, 100 * MS),
+	KNOB("client_timeout_us", settings.client_timeout, 500 * MS),
+	KNOB("client_keys", settings.client_keys, 1),
+	KNOB("client_bytes", settings.client_bytes, 0),
+	KNOB("client_gives_up_percent", settings.client_gives_up_percent, 0),
 	KNOB("unreliable", network.unreliable, 0),
 	KNOB("long_reordering", network.long_reordering, 0),
 	KNOB("long_delays", network.long_delays, 0),
+	KNOB("loss_percent", network.loss_percent, 0),
+	KNOB("request_delay_us", network.request_delay, 1 * MS),
+	KNOB("reply_delay_us", network.reply_delay, 1 * MS),
 	KNOB("duplicate_percent", network.duplicate_percent, 0),
 	KNOB("corrupt_percent", network.corrupt_percent, 0),
 	KNOB("replay_percent", network.replay_percent, 0),
@@ -165,6 +176,9 @@ find_verb(const char *name)
 	for (const PlanVerb *verb = plan_verbs; verb->name != NULL; verb++)
 		if (strcmp(verb->name, name) == 0)
 			return verb;
+	for (const PlanVerb *verb = fault_verbs; verb->name != NULL; verb++)
+		if (strcmp(verb->name, name) == 0)
+			return verb;
 	return NULL;
 }
 
@@ -220,7 +234,8 @@ plan_well(const Plan *plan)
 /* ----------------------------------------------------------------- text */
 
 static const char *const fate_names[PLAN_FATES] = {
-	"well", "down", "cut-off", "deaf", "mute", "one-friend"
+	"well", "down", "cut-off", "deaf", "mute", "one-friend", "paused", "crashing", "comes-and-goes",
+	"stuck-disk", "starved", "no-applier"
 };
 
 static void

@@ -46,6 +46,7 @@ typedef struct PlanVerb
 } PlanVerb;
 
 extern const PlanVerb plan_verbs[]; /* plan_run.c; ends with a NULL name */
+extern const PlanVerb fault_verbs[];	/* plan_faults.c; likewise */
 
 typedef struct PlanStep
 {
@@ -62,9 +63,16 @@ typedef enum PlanFate
 	PLAN_CUT_OFF,
 	PLAN_DEAF,
 	PLAN_MUTE,
-	PLAN_ONE_FRIEND				/* linked with one of those that are well */
+	PLAN_ONE_FRIEND,			/* linked with one of those that are well */
+	/* those below are linked with all that are well */
+	PLAN_PAUSED,
+	PLAN_CRASHING,				/* again and again */
+	PLAN_COMES_AND_GOES,		/* its links do */
+	PLAN_STUCK_DISK,
+	PLAN_STARVED,				/* its ticks come up to a second late */
+	PLAN_NO_APPLIER
 } PlanFate;
-#define PLAN_FATES	(PLAN_ONE_FRIEND + 1)
+#define PLAN_FATES	(PLAN_NO_APPLIER + 1)
 
 struct Plan
 {
@@ -97,5 +105,9 @@ extern bool plan_read(Plan *plan, FILE *in, const char **error);
 
 /* --- plan_run.c --- */
 extern void plan_run(Lab *lab, const Plan *plan);
+
+/* --- liveness.c --- */
+extern void liveness_phase(Lab *lab, const Plan *plan);
+extern void plan_flap(Lab *lab, const SimEvent *event);
 
 #endif							/* RAFT_TEST_SIM_PLAN_H */

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * plan_run.c
- *	  Executes a plan: the verbs, and what follows when the faults end.
+ *	  Executes a plan: its verbs, but for those of single faults, which are in
+ *	  plan_faults.c; what follows when the faults end is in liveness.c.
  *
  * A verb does what it can in the state that it finds: a server that is down is
  * not crashed again.  So any part of a plan is a plan.
@@ -147,128 +148,6 @@ const PlanVerb plan_verbs[] = {
 	{0}
 };
 
-/* ------------------------------------------------- when the faults end */
-
-/* No more faults of the network as a whole, and sizes that work off a backlog. */
-static void
-calm(Lab *lab)
-{
-	Network    *net = &lab->network;
-	LabSettings *s = &lab->settings;
-
-	net->unreliable = false;
-	net->long_reordering = false;
-	net->duplicate_percent = 0;
-	net->replay_percent = 0;
-	net->corrupt_percent = 0;
-	if (s->disk_latency > 20 * MS)
-		s->disk_latency = 20 * MS;
-	s->core.max_batch_bytes = 64 * 1024;
-	s->core.max_inflight_bytes = 1024 * 1024;
-	if (s->core.max_inflight < 8)
-		s->core.max_inflight = 8;
-}
-
-/* A server comes back for good, with all its links to those that did. */
-static void
-heal(Lab *lab, RaftNodeId id)
-{
-	Node	   *node = &lab->nodes[id];
-
-	if (node->stopped)
-		node_crash(lab, node);
-	if (node->up)
-	{
-		if (node->paused_until > lab->now)
-			node->paused_until = lab->now;
-		node_settings(lab, node);
-	}
-	else
-		node_start(lab, node);
-	cluster_connect(lab, id);
-}
-
-/* A server stays faulty for good: it must not disturb those that are well. */
-static void
-leave_faulty(Lab *lab, RaftNodeId id, PlanFate fate, RaftNodeId friend)
-{
-	if (fate == PLAN_DOWN)
-	{
-		node_crash(lab, &lab->nodes[id]);
-		return;
-	}
-	lab_trace(lab, "test: n%u stays %s", id, fate == PLAN_CUT_OFF ? "cut off" :
-			  fate == PLAN_DEAF ? "deaf" : fate == PLAN_MUTE ? "mute" : "with a single friend");
-	if (!lab->nodes[id].up)
-		node_start(lab, &lab->nodes[id]);
-	for (RaftNodeId i = 1; i <= lab->n; i++)
-	{
-		bool		is_friend = fate == PLAN_ONE_FRIEND && i == friend;
-
-		lab->network.enabled[id][i] = fate == PLAN_DEAF || is_friend;
-		lab->network.enabled[i][id] = fate == PLAN_MUTE || is_friend;
-	}
-}
-
-/* Have all connected servers applied everything, and do their logs end alike? */
-static bool
-has_converged(Lab *lab, void *arg)
-{
-	RaftIndex	last = 0;
-
-	(void) arg;
-	for (RaftNodeId i = 1; i <= lab->n; i++)
-	{
-		const Node *node = &lab->nodes[i];
-
-		if (!node->connected)
-			continue;
-		if (last == 0)
-			last = node->log.last;
-		if (node->commands != lab->history.commands || node->log.last != last ||
-			node->status.commit != last)
-			return false;
-	}
-	return true;
-}
-
-/* Liveness: who is well has a leader, commits, converges, and stays so. */
-static void
-expect_liveness(Lab *lab, uint32_t well)
-{
-	RaftNodeId	leader;
-
-	cluster_one_leader(lab);
-	cluster_one(lab, cluster_number(lab->seed), well, true);
-	lab_check(lab, cluster_until(lab, 20 * T, 50 * MS, has_converged, NULL),
-			  "the logs do not become equal");
-
-	/* all reports of failed calls have come too; from now on nothing changes */
-	cluster_sleep(lab, 7 * T);
-	leader = cluster_one_leader(lab);
-	for (int i = 0; i < 3; i++)
-		lab_check(lab, cluster_one_leader(lab) == leader, "leadership is not stable");
-	cluster_one(lab, cluster_number(lab->seed + 1), well, false);
-}
-
-static void
-heal_group(Lab *lab, const Plan *plan)
-{
-	uint32_t	well = plan_well(plan);
-
-	lab_trace(lab, "test: heal %u of %u", well, plan->n);
-	calm(lab);
-	for (RaftNodeId i = 1; i <= plan->n; i++)
-		cluster_disconnect(lab, i);
-	for (RaftNodeId i = 1; i <= plan->n; i++)
-		if (plan->fate[i] == PLAN_WELL)
-			heal(lab, i);
-	for (RaftNodeId i = 1; i <= plan->n; i++)
-		if (plan->fate[i] != PLAN_WELL)
-			leave_faulty(lab, i, plan->fate[i], plan->friend[i]);
-	expect_liveness(lab, well);
-}
-
 /* ------------------------------------------------------------- the run */
 
 void
@@ -280,6 +159,7 @@ plan_run(Lab *lab, const Plan *plan)
 	cluster_prepare(lab, plan->n);
 	plan_give_knobs(plan, lab);
 	cluster_boot(lab);
+	clients_start(lab);
 	start = lab->now;
 	for (size_t i = 0; i < plan->n_steps; i++)
 	{
@@ -292,5 +172,7 @@ plan_run(Lab *lab, const Plan *plan)
 	if (start + plan->end > lab->now)
 		cluster_sleep(lab, start + plan->end - lab->now);
 	if (plan->heals)
-		heal_group(lab, plan);
+		liveness_phase(lab, plan);
+	else
+		clients_finish(lab, false);
 }

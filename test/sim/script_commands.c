@@ -390,12 +390,14 @@ do_disk(char **words)
 	Lab		   *lab = script.lab;
 	Node	   *node = &lab->nodes[node_of(words[1])];
 	Disk	   *disk = &node->disk;
+	DiskOp		op = {0};
 
 	if (node->up)
 		wrong("it is up");
 	disk_format(lab, disk);
-	disk->term = value_of(words, "term", 1);
-	disk->vote = (RaftNodeId) value_of(words, "vote", 0);
+	op.term = value_of(words, "term", 1);
+	op.vote = (RaftNodeId) value_of(words, "vote", 0);
+	disk_perform(lab, node, &op);
 	for (; *words != NULL; words++)
 	{
 		char	   *at = strncmp(*words, "log=", 4) == 0 ? *words + 3 : NULL;
@@ -405,7 +407,10 @@ do_disk(char **words)
 			RaftEntry	noop = {.term = strtoull(at + 1, NULL, 10), .kind = RAFT_ENTRY_NOOP};
 			LogEntry	entry = simlog_make_entry(&disk->log, disk->log.last + 1, &noop);
 
-			simlog_append(&disk->log, &entry);
+			op.first = disk->log.last + 1;
+			op.n_entries = 1;
+			op.entries = &entry;
+			disk_perform(lab, node, &op);
 			history_append(lab, node, disk->log.last, &entry);
 		}
 	}

@@ -1,0 +1,332 @@
+/*-------------------------------------------------------------------------
+ *
+ * liveness.c
+ *	  When the faults end: a quorum is well for good, the others stay faulty
+ *	  for good, each in its own way.
+ *
+ * Then, each within a bounded time: one leader; every command commits and is
+ * applied by all that are well; clients are answered; logs become equal; and
+ * leadership stays where it is.  The faulty must not keep the others from it.
+ *
+ * A faulty server that is linked with all that are well may lead them: with a
+ * stuck disk it commits through the others'.  It is only when such a leader fails
+ * that leadership may move once more.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "plan.h"
+
+#define LEADER_TIME		(5 * T)		/* an election timeout is 0.3 to 0.9 s */
+#define COMMAND_TIME	(2 * T)
+#define CONVERGE_TIME	(20 * T)
+#define STABLE_TIME		(3 * T)
+#define FAULTY_LEADERS	10
+#define FLAP			T
+
+/* No more faults of the network as a whole, and sizes that work off a backlog. */
+static void
+calm(Lab *lab)
+{
+	Network    *net = &lab->network;
+	LabSettings *s = &lab->settings;
+
+	net->unreliable = false;
+	net->long_reordering = false;
+	net->duplicate_percent = 0;
+	net->replay_percent = 0;
+	net->corrupt_percent = 0;
+	s->core.max_batch_bytes = 64 * 1024;
+	s->core.max_inflight_bytes = 1024 * 1024;
+	if (s->core.max_inflight < 8)
+		s->core.max_inflight = 8;
+}
+
+/* A server comes back for good, with all its links to those that did. */
+static void
+heal(Lab *lab, RaftNodeId id)
+{
+	Node	   *node = &lab->nodes[id];
+	Disk	   *disk = &node->disk;
+
+	if (disk->latency > 20 * MS)
+		disk->latency = 20 * MS;
+	disk->stuck_until = 0;
+	disk->full_until = 0;
+	node->crash_in = 0;
+	node->starved_until = 0;
+	node->apply_slow = 0;
+	if (node->applier_down_until > lab->now)
+		node_kill_applier(lab, node, lab->now);
+	if (node->stopped || disk->syncing)
+		node_crash(lab, node);	/* a flush may not end in seconds */
+	if (node->up)
+	{
+		if (node->paused_until > lab->now)
+			node->paused_until = lab->now;
+		node_set_clock(lab, node, 0, 1000);
+		node_settings(lab, node);
+	}
+	else
+	{
+		node->clock_rate = 1000;
+		node_start(lab, node);
+	}
+	lab_check(lab, node->up, "node %u is to be well, and does not start", id);
+	cluster_connect(lab, id);
+}
+
+/* Its next change between good and bad.  Ticks that have to wait come then. */
+static void
+post_flap(Lab *lab, RaftNodeId id)
+{
+	RaftTime	at = lab->now + FLAP / 10 + rng_below(&lab->rng_test, FLAP);
+
+	if (lab->plan->fate[id] == PLAN_STARVED)
+		lab->nodes[id].starved_until = at;
+	sched_post(&lab->sched, (SimEvent) {
+		.at = at,
+		.type = SIM_FLAP,
+		.node = id
+	});
+}
+
+/* Is the other end of a link of a faulty server in order? */
+static void
+set_faulty_links(Lab *lab, RaftNodeId id, bool sends, bool hears)
+{
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+	{
+		bool		well = lab->plan->fate[i] == PLAN_WELL;
+
+		lab->network.enabled[id][i] = sends && well;
+		lab->network.enabled[i][id] = hears && well;
+	}
+}
+
+/* A server that crashes, or comes and goes, for ever. */
+void
+plan_flap(Lab *lab, const SimEvent *event)
+{
+	Node	   *node = &lab->nodes[event->node];
+	bool		linked = lab->network.enabled[node->id][event->node];
+
+	switch (lab->plan->fate[node->id])
+	{
+		case PLAN_CRASHING:
+			if (node->up)
+				node_crash(lab, node);
+			else
+				node_start(lab, node);
+			break;
+		case PLAN_COMES_AND_GOES:
+			for (RaftNodeId i = 1; i <= lab->n; i++)
+				linked = linked || lab->network.enabled[node->id][i];
+			set_faulty_links(lab, node->id, !linked, !linked);
+			break;
+		case PLAN_STARVED:
+			break;
+		default:
+			return;
+	}
+	post_flap(lab, node->id);
+}
+
+/* A server stays faulty for good: it must not disturb those that are well. */
+static void
+leave_faulty(Lab *lab, const Plan *plan, RaftNodeId id)
+{
+	Node	   *node = &lab->nodes[id];
+
+	lab_trace(lab, "test: n%u stays faulty", id);
+	if (node->stopped)
+		node_crash(lab, node);
+	node->crash_in = 0;
+	if (!node->up && plan->fate[id] != PLAN_DOWN)
+		node_start(lab, node);
+	if (node->up)
+		node_settings(lab, node);
+	set_faulty_links(lab, id, true, true);
+	switch (plan->fate[id])
+	{
+		case PLAN_DOWN:
+			node_crash(lab, node);
+			break;
+		case PLAN_CUT_OFF:
+			set_faulty_links(lab, id, false, false);
+			break;
+		case PLAN_DEAF:
+			set_faulty_links(lab, id, true, false);
+			break;
+		case PLAN_MUTE:
+			set_faulty_links(lab, id, false, true);
+			break;
+		case PLAN_ONE_FRIEND:
+			set_faulty_links(lab, id, false, false);
+			lab->network.enabled[id][plan->friend[id]] = true;
+			lab->network.enabled[plan->friend[id]][id] = true;
+			break;
+		case PLAN_PAUSED:
+			node->paused_until = lab->limit * 2;
+			break;
+		case PLAN_CRASHING:
+		case PLAN_COMES_AND_GOES:
+		case PLAN_STARVED:
+			post_flap(lab, id);
+			break;
+		case PLAN_STUCK_DISK:
+			node->disk.stuck_until = lab->limit * 2;
+			break;
+		case PLAN_NO_APPLIER:
+			node_kill_applier(lab, node, lab->limit * 2);
+			break;
+		case PLAN_WELL:
+			break;
+	}
+}
+
+/* ------------------------------------------------------ what must come */
+
+/* Whom all that are well follow; 0 = they do not agree. */
+static RaftNodeId
+leader_of_well(Lab *lab)
+{
+	RaftNodeId	leader = 0;
+	RaftTerm	term = 0;
+
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+	{
+		const RaftStatus *status = &lab->nodes[i].status;
+
+		if (lab->plan->fate[i] != PLAN_WELL)
+			continue;
+		if (status->leader == 0 || (term != 0 && (status->leader != leader || status->term != term)))
+			return 0;
+		leader = status->leader;
+		term = status->term;
+	}
+	if (!lab->nodes[leader].up || lab->nodes[leader].status.role != RAFT_LEADER ||
+		lab->nodes[leader].status.term != term)
+		return 0;
+	return leader;
+}
+
+static bool
+is_led(Lab *lab, void *arg)
+{
+	(void) arg;
+	return leader_of_well(lab) != 0;
+}
+
+static RaftNodeId
+expect_leader(Lab *lab)
+{
+	lab_check(lab, cluster_until(lab, LEADER_TIME, 50 * MS, is_led, NULL), "no leader, one was expected");
+	return leader_of_well(lab);
+}
+
+/* Has everybody who is well applied so many commands? */
+static bool
+have_applied(Lab *lab, void *arg)
+{
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		if (lab->plan->fate[i] == PLAN_WELL && lab->nodes[i].commands < *(uint64_t *) arg)
+			return false;
+	return true;
+}
+
+/* A command that is given to the leader commits, and is applied by all that are well. */
+static void
+expect_command(Lab *lab, bool retry)
+{
+	RaftTime	end = lab->now + 5 * COMMAND_TIME;
+
+	for (;;)
+	{
+		RaftNodeId	leader = expect_leader(lab);
+		Started		started = cluster_start(lab, leader, cluster_number(lab->seed));
+
+		if (!started.leader)
+			cluster_sleep(lab, 50 * MS);
+		else if (cluster_until(lab, COMMAND_TIME, 20 * MS, have_applied, &started.command) &&
+				 history_offer(lab, started.serial)->committed_at != 0)
+			return;
+		else
+			lab_check(lab, retry || lab->plan->fate[leader] != PLAN_WELL,
+					  "command %llu is not applied by all that are well",
+					  (unsigned long long) started.command);
+		lab_check(lab, lab->now < end, "no agreement within %llu s",
+				  (unsigned long long) (5 * COMMAND_TIME / T));
+	}
+}
+
+/* Have all that are well applied everything, and do their logs end alike? */
+static bool
+has_converged(Lab *lab, void *arg)
+{
+	RaftIndex	last = 0;
+
+	(void) arg;
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+	{
+		const Node *node = &lab->nodes[i];
+
+		if (lab->plan->fate[i] != PLAN_WELL)
+			continue;
+		if (last == 0)
+			last = node->log.last;
+		if (node->commands != lab->history.commands || node->log.last != last ||
+			node->status.commit != last || node->visible != last)
+			return false;
+	}
+	return true;
+}
+
+/* Who leads goes on leading; a faulty one may fail. */
+static void
+expect_stability(Lab *lab)
+{
+	uint32_t	faulty = 0;
+	RaftNodeId	leader = expect_leader(lab);
+	RaftTerm	term = cluster_term(lab, leader);
+	RaftTime	end = lab->now + STABLE_TIME;
+
+	while (lab->now < end)
+	{
+		cluster_sleep(lab, 50 * MS);
+		if (lab->nodes[leader].up && lab->nodes[leader].status.role == RAFT_LEADER &&
+			cluster_term(lab, leader) == term)
+			continue;
+		lab_check(lab, lab->plan->fate[leader] != PLAN_WELL && ++faulty <= FAULTY_LEADERS,
+				  "leadership of node %u is not stable", leader);
+		leader = expect_leader(lab);
+		term = cluster_term(lab, leader);
+		end = lab->now + STABLE_TIME;
+	}
+	lab_check(lab, cluster_until(lab, T, 50 * MS, is_led, NULL), "some do not follow the leader");
+}
+
+void
+liveness_phase(Lab *lab, const Plan *plan)
+{
+	lab_trace(lab, "test: %u of %u are well from now on", plan_well(plan), plan->n);
+	calm(lab);
+	for (RaftNodeId i = 1; i <= plan->n; i++)
+		cluster_disconnect(lab, i);
+	for (RaftNodeId i = 1; i <= plan->n; i++)
+		if (plan->fate[i] == PLAN_WELL)
+			heal(lab, i);
+	for (RaftNodeId i = 1; i <= plan->n; i++)
+		if (plan->fate[i] != PLAN_WELL)
+			leave_faulty(lab, plan, i);
+
+	expect_leader(lab);
+	expect_command(lab, true);
+	clients_finish(lab, true);
+	lab_check(lab, cluster_until(lab, CONVERGE_TIME, 50 * MS, has_converged, NULL),
+			  "the logs do not become equal");
+
+	/* all reports of failed calls have come too; from now on nothing changes */
+	cluster_sleep(lab, lab->network.long_delays ? 7 * T : 100 * MS);
+	expect_stability(lab);
+	expect_command(lab, false);
+}

@@ -94,10 +94,15 @@ wait_applied(RaftGroup *group, RaftIndex index, long timeout_ms)
 	bool		applied;
 
 	ConditionVariablePrepareToSleep(&group->applied_cv);
-	while (!(applied = pg_atomic_read_u64(&group->visible) >= index))
+	for (;;)
 	{
 		long		delay = LOOK_AGAIN_MS;
 
+		/* the figure first: meanwhile the place may go to another database's group */
+		applied = pg_atomic_read_u64(&group->visible) >= index;
+		pg_read_barrier();
+		if (applied && group->database == MyDatabaseId)
+			break;
 		check_running(group);
 		if (timeout_ms > 0)
 		{

@@ -381,7 +381,12 @@ enqueue(RaftGroup *group, ProposalSlot *slot, QueueItem *item, const char *data,
 	EnqueueResult result = ENQUEUED;
 
 	LWLockAcquire(group->proposal_lock, LW_EXCLUSIVE);
-	if (!proposals->open)
+
+	/*
+	 * While we waited, the place may have gone to the group of another
+	 * database; as long as the queue is open, it cannot go on to a third.
+	 */
+	if (!proposals->open || group->database != MyDatabaseId)
 		result = ENQUEUE_CLOSED;
 	else
 	{
@@ -472,7 +477,8 @@ await_leadership(RaftGroup *group, TimestampTz deadline, RaftProposalResult *res
 
 	if (leader == 0)
 		ConditionVariablePrepareToSleep(&group->state_cv);
-	while ((leader = pg_atomic_read_u32(&group->leader)) == 0)
+	while ((leader = pg_atomic_read_u32(&group->leader)) == 0 ||
+		   group->database != MyDatabaseId)
 	{
 		RaftGroupState state = raft_group_get_state(group, NULL, NULL);
 		long		timeout = remaining_ms(deadline);
@@ -489,7 +495,7 @@ await_leadership(RaftGroup *group, TimestampTz deadline, RaftProposalResult *res
 	}
 	ConditionVariableCancelSleep();
 
-	if (leader != 0 && leader != group->node_id)
+	if (outcome == RAFT_OUTCOME_PENDING && leader != group->node_id)
 		outcome = RAFT_OUTCOME_NOT_LEADER;
 	if (outcome == RAFT_OUTCOME_PENDING)
 		return true;

@@ -53,7 +53,7 @@ typedef struct ProposalSlot
 	RaftProposalResult result;
 } ProposalSlot;
 
-/* One command in the queue, followed by its data; the next begins MAXALIGNed. */
+/* One command in the queue, followed by its data; the next begins ITEM_ALIGNed. */
 typedef struct QueueItem
 {
 	uint32		total;			/* bytes up to the next item */
@@ -65,6 +65,12 @@ typedef struct QueueItem
 
 #define NO_SLOT				PG_UINT32_MAX
 #define ITEM_HEADER			MAXALIGN(sizeof(QueueItem))
+
+/* So that the head of an item always fits between its position and the ring's end. */
+#define ITEM_ALIGN			32
+
+StaticAssertDecl(ITEM_ALIGN >= ITEM_HEADER && PG_CACHE_LINE_SIZE % ITEM_ALIGN == 0,
+				 "a filler at the end of the queue must not reach beyond it");
 
 struct RaftProposals
 {
@@ -403,7 +409,6 @@ enqueue(RaftGroup *group, ProposalSlot *slot, QueueItem *item, const char *data,
 		{
 			if (filler > 0)
 			{
-				/* positions are MAXALIGNed, so the start of an item always fits */
 				QueueItem  *gap = (QueueItem *)
 					(proposals->queue + head % proposals->queue_bytes);
 
@@ -569,7 +574,7 @@ propose_once(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 	QueueItem	item;
 
 	memset(&item, 0, sizeof(item));
-	item.total = (uint32) (ITEM_HEADER + MAXALIGN(size));
+	item.total = (uint32) TYPEALIGN(ITEM_ALIGN, ITEM_HEADER + size);
 	item.size = (uint32) size;
 	item.slot = (uint32) raft_my_backend_slot();
 	item.kind = (uint32) kind;

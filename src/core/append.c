@@ -70,6 +70,8 @@ append_refuse_old_term(RaftCore *core, const RaftMessage *message)
 {
 	RaftMessage reply = {.type = RAFT_MSG_APPEND_REPLY};
 
+	if (MUTANT(SILENT_TO_OLD_TERM))
+		return;
 	reply.to = message->from;
 	reply.round = message->round;
 	reply.rejected = message->log_index;
@@ -205,7 +207,8 @@ append_receive(RaftCore *core, const RaftMessage *message)
 
 	if (message->log_index + 1 >= core->trail.first &&
 		(message->log_index > core->trail.last ||
-		 trail_term_at(&core->trail, message->log_index) != message->log_term))
+		 (trail_term_at(&core->trail, message->log_index) != message->log_term &&
+		  !(MUTANT(HEARTBEAT_UNCHECKED) && message->n_entries == 0))))
 	{
 		send_rejection(core, message);
 		return;

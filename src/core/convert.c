@@ -44,15 +44,21 @@ convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
 	raft_assert(term >= core->term);
 	raft_assert(is_legal(core, role, term, leader));
 
-	if (term > core->term || leader == 0)
+	if ((term > core->term || leader == 0) && !MUTANT(ACK_IN_OTHER_ROLE))
 		core->ack_first = core->ack_last = 0;	/* nobody to acknowledge to */
 	if (term > core->term)
 	{
 		core->term = term;
 		core->vote = 0;
 		core->hard_dirty = true;
-		core->verified = 0;		/* nothing is agreed with the leader of the new term yet */
+		if (!MUTANT(VERIFIED_KEPT))
+			core->verified = 0; /* nothing is agreed with the leader of the new term yet */
 		core->leader_contact = 0;
+	}
+	else if (MUTANT(VOTE_CLEARED) && role == RAFT_FOLLOWER && from != RAFT_FOLLOWER)
+	{
+		core->vote = 0;
+		core->hard_dirty = true;
 	}
 	if (role == RAFT_CANDIDATE)
 	{

@@ -50,6 +50,8 @@ is_up_to_date(const RaftCore *core, const RaftMessage *message)
 
 	if (MUTANT(VOTE_ANY_LOG))
 		return true;
+	if (MUTANT(VOTE_LONGER_LOG))
+		return message->log_index >= core->trail.last;
 	if (message->log_term != last_term)
 		return message->log_term > last_term;
 	return message->log_index >= core->trail.last;
@@ -92,10 +94,12 @@ has_granted(const RaftCore *core, RaftNodeId id)
 static bool
 count_grant(RaftCore *core, RaftNodeId from)
 {
-	if (!membership_is_voter(core, from) || has_granted(core, from))
+	if (!membership_is_voter(core, from) || (has_granted(core, from) && !MUTANT(GRANT_TWICE)))
 		return false;
 	raft_assert(core->n_granted < RAFT_MAX_MEMBERS);
 	core->granted[core->n_granted++] = from;
+	if (MUTANT(GRANT_TWICE))
+		return core->n_granted == membership_active(core)->n_members / 2 + 1;
 	return membership_quorum(core, has_granted) >= 1;
 }
 
@@ -109,6 +113,8 @@ start_election(RaftCore *core)
 	convert_to(core, RAFT_CANDIDATE, core->term + 1, 0);
 	election_reset_timer(core);
 	core->campaign_op = writes_start(core, 0, RAFT_WRITE_NOTHING, 0, 0);
+	if (MUTANT(REQUEST_BEFORE_DURABLE))
+		request_votes(core, RAFT_MSG_VOTE);
 }
 
 /*
@@ -127,7 +133,7 @@ election_tick(RaftCore *core)
 		return;
 
 	convert_to(core, RAFT_PRECANDIDATE, core->term, 0);
-	if (count_grant(core, core->self))
+	if (count_grant(core, core->self) || MUTANT(NO_PREVOTE))
 		start_election(core);
 	else
 		request_votes(core, RAFT_MSG_PREVOTE);
@@ -178,9 +184,11 @@ void
 election_receive_prevote(RaftCore *core, const RaftMessage *message)
 {
 	bool		granted = message->term >= core->term &&
-		!election_leader_is_alive(core) &&
+		(!election_leader_is_alive(core) || MUTANT(NOT_STICKY)) &&
 		is_up_to_date(core, message);
 
+	if (MUTANT(TIMER_ON_REFUSAL) && !granted)
+		election_reset_timer(core);
 	reply_vote(core, message, RAFT_MSG_PREVOTE_REPLY, granted);
 }
 

@@ -94,7 +94,7 @@ boot(RaftCore *core, const RaftBoot *state)
 
 	core->booted = true;
 	core->term = state->term;
-	core->vote = state->vote;
+	core->vote = MUTANT(VOTE_FORGOTTEN) ? 0 : state->vote;
 	trail_init(&core->trail, state->first, state->base_term);
 	for (uint32_t i = 0; i < state->n_runs; i++)
 	{
@@ -164,7 +164,7 @@ enter_newer_term(RaftCore *core, const RaftMessage *message)
 			return true;		/* changes nothing here */
 		case RAFT_MSG_VOTE:
 			/* we hear our leader: whoever does not must not depose it (§4.2.3) */
-			if (election_leader_is_alive(core))
+			if (election_leader_is_alive(core) && !MUTANT(NOT_STICKY))
 				return false;
 			break;
 		case RAFT_MSG_APPEND:

@@ -250,9 +250,12 @@ accept(RaftProgress *progress, const RaftMessage *message)
 
 	progress->match = raft_max(progress->match, message->log_index);
 	progress->next = raft_max(progress->next, received + 1);
-	progress_freed(progress, received);
+	if (MUTANT(MATCH_FROM_NEXT))
+		progress->match = progress->next - 1;
+	if (!MUTANT(WINDOW_STAYS_FULL))
+		progress_freed(progress, received);
 	if (progress->state == RAFT_PROBE && message->round >= progress->min_round &&
-		received + 1 == progress->next)
+		received + 1 == progress->next && !(MUTANT(PROBE_STUCK) && received == progress->match))
 		progress_replicate(progress);
 }
 
@@ -271,7 +274,7 @@ replication_receive_reply(RaftCore *core, const RaftMessage *message)
 	if (message->granted && raft_max(message->log_index, message->floor) > core->trail.last)
 		return;
 	progress->contact = core->now;
-	if (message->granted)
+	if (message->granted || MUTANT(REJECTION_ACCEPTED))
 	{
 		accept(progress, message);
 		advance_commit(core);
@@ -299,7 +302,8 @@ void
 replication_tick(RaftCore *core)
 {
 	/* §6.2 of the dissertation: who cannot reach a quorum must not go on as leader */
-	if (core->now >= progress_quorum_contact(core) + core->settings.election_timeout)
+	if (core->now >= progress_quorum_contact(core) + core->settings.election_timeout &&
+		!MUTANT(NO_CHECK_QUORUM))
 	{
 		convert_to(core, RAFT_FOLLOWER, core->term, 0);
 		return;
@@ -339,7 +343,8 @@ replication_deadline(const RaftCore *core)
 
 	if (core->n_progress == 0)
 		return RAFT_NEVER;
-	deadline = raft_min(deadline, progress_quorum_contact(core) + core->settings.election_timeout);
+	if (!MUTANT(NO_CHECK_QUORUM))
+		deadline = raft_min(deadline, progress_quorum_contact(core) + core->settings.election_timeout);
 	for (uint32_t i = 0; i < core->n_progress; i++)
 		deadline = raft_min(deadline, core->progress[i].sent + core->settings.heartbeat_interval);
 	return deadline;

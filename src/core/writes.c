@@ -66,6 +66,8 @@ void
 writes_truncated(RaftCore *core, RaftIndex from)
 {
 	core->durable = raft_min(core->durable, from - 1);
+	if (MUTANT(DURABLE_KEPT))
+		return;
 	for (uint32_t i = 0; i < core->n_pending; i++)
 		core->pending[i].last = raft_min(core->pending[i].last, from - 1);
 }
@@ -76,7 +78,8 @@ emit_send(RaftCore *core, const RaftMessage *message, RaftOp after)
 	RaftAction *action = raft_add_action(core, RAFT_ACTION_SEND);
 
 	raft_assert(after <= core->synced ||
-				MUTANT(ACK_BEFORE_DURABLE) || MUTANT(VOTE_BEFORE_DURABLE));
+				MUTANT(ACK_BEFORE_DURABLE) || MUTANT(VOTE_BEFORE_DURABLE) ||
+				MUTANT(REQUEST_BEFORE_DURABLE));
 	raft_assert(message->to != core->self && message->to != 0);
 	action->u.send.message = *message;
 	action->u.send.after = after;
@@ -95,7 +98,8 @@ writes_send(RaftCore *core, RaftMessage *message)
 	message->term = core->term;
 	if (core->term_op <= core->synced)
 		emit_send(core, message, core->term_op);
-	else if (MUTANT(VOTE_BEFORE_DURABLE) && message->type == RAFT_MSG_VOTE_REPLY)
+	else if ((MUTANT(VOTE_BEFORE_DURABLE) && message->type == RAFT_MSG_VOTE_REPLY) ||
+			 (MUTANT(REQUEST_BEFORE_DURABLE) && message->type == RAFT_MSG_VOTE))
 		emit_send(core, message, core->term_op);
 	else if (core->n_held < RAFT_MAX_HELD)
 	{

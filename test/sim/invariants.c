@@ -31,7 +31,7 @@ static const char *const names[] = {
 	[14] = "one uncommitted configuration, quorums of neighbours intersect",
 	[15] = "no truncation below commit",
 	[16] = "a recovered image is a legal result of the crash",
-	[17] = "no phantom, no double, nothing refused and yet applied",
+	[17] = "clients: no phantom, no loss, no double, linearizable",
 	[19] = "messages and bytes are bounded",
 	[20] = "the same seed gives the same trace",
 };

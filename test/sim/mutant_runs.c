@@ -3,56 +3,107 @@
  * mutant_runs.c
  *	  The mutation gate: each old bug is put back and must be found.
  *
- * For every mutant all tests run with seed 1, then all with seed 2, and so on:
- * for ten seeds, or, when nothing but a lesson has found it by then, up to the
- * number of seeds that is allowed for it.  A lesson written for just this bug is
- * not enough: a test that does not know of it has to stumble over it too.
+ * The simulation looks for each, from its first seed on, and knows of none.  What
+ * it cannot notice, since it is neither unsafe nor stops anything, a test of the
+ * ladder must.  A lesson or a script that was written for just this bug does not
+ * count; how many of them notice it is shown.
  *
  *-------------------------------------------------------------------------
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "host_mutants.h"
 #include "mutant_runs.h"
 
 #ifdef RAFT_MUTANTS
 
-#define MAX_TESTS		100
-#define SEEDS_AT_LEAST	10
+#define LADDER_SEEDS	20
 
 RaftMutant	raft_mutant = MUTANT_NONE;
 
-/* The seeds within which a test that is not a lesson must find each. */
-static const struct
+/* Each with its class in the list of bugs, and the seeds within which it must be found. */
+typedef struct Mutant
 {
+	int			number;
 	const char *name;
+	const char *class;
+	const char *what;
 	uint64_t	seeds;
-}			mutants[MUTANT_COUNT] = {
-	[MUTANT_COMMIT_OLD_TERM] = {"COMMIT_OLD_TERM", 100},
-	[MUTANT_VOTE_ANY_LOG] = {"VOTE_ANY_LOG", 10},
-	[MUTANT_VOTE_TWICE] = {"VOTE_TWICE", 10},
-	[MUTANT_TRUNCATE_ALWAYS] = {"TRUNCATE_ALWAYS", 10},
-	[MUTANT_TRUNCATE_NEVER] = {"TRUNCATE_NEVER", 10},
-	[MUTANT_ACK_LAST_INDEX] = {"ACK_LAST_INDEX", 10},
-	[MUTANT_COMMIT_UNVERIFIED] = {"COMMIT_UNVERIFIED", 10},
-	[MUTANT_ACK_BEFORE_DURABLE] = {"ACK_BEFORE_DURABLE", 10},
-	[MUTANT_VOTE_BEFORE_DURABLE] = {"VOTE_BEFORE_DURABLE", 10},
-	[MUTANT_SELF_COUNT_EARLY] = {"SELF_COUNT_EARLY", 10},
-	[MUTANT_QUORUM_SHORT] = {"QUORUM_SHORT", 10},
-	[MUTANT_BACKUP_BY_ONE] = {"BACKUP_BY_ONE", 10},
-	[MUTANT_LATE_VOTE] = {"LATE_VOTE", 100},
+} Mutant;
+
+#define CORE(name, class, seeds, what)	{MUTANT_##name, #name, class, what, seeds}
+#define HOST(name, class, seeds, what)	{(int) HOST_MUTANT_##name, #name, class, what, seeds}
+
+static const Mutant mutants[] = {
+	CORE(VOTE_BEFORE_DURABLE, "1", 100, "a vote is sent before it is durable"),
+	HOST(VOTE_APART, "2", 100, "the vote is written later than its term"),
+	CORE(VOTE_CLEARED, "3", 100, "stepping down within a term clears the vote"),
+	CORE(VOTE_TWICE, "3", 100, "a second vote in one term"),
+	CORE(VOTE_FORGOTTEN, "4", 100, "a start does not remember the vote"),
+	CORE(GRANT_TWICE, "5", 1000, "two grants of one voter count"),
+	CORE(LATE_VOTE, "6", 1000, "a late vote counts in a newer campaign"),
+	CORE(VOTE_ANY_LOG, "7", 100, "a vote without comparing logs"),
+	CORE(VOTE_LONGER_LOG, "7", 1000, "the longer log wins, whatever its last term"),
+	CORE(REQUEST_BEFORE_DURABLE, "9, 10", 100, "a campaign begins before the own vote is durable"),
+	CORE(TIMER_ON_REFUSAL, "13", 1000, "a refused request restarts the timer"),
+	CORE(NO_PREVOTE, "16", 1000, "a campaign without asking first"),
+	CORE(NO_CHECK_QUORUM, "17", 1000, "a leader without a quorum goes on"),
+	CORE(SILENT_TO_OLD_TERM, "19", 1000, "a message of an old term is not answered"),
+	CORE(NOT_STICKY, "21", 1000, "who hears its leader votes for others"),
+	CORE(TRUNCATE_ALWAYS, "24", 100, "an append truncates where the logs agree"),
+	CORE(TRUNCATE_NEVER, "24", 100, "conflicting entries stay"),
+	CORE(COMMIT_UNVERIFIED, "25", 100, "commit beyond what the leader confirmed"),
+	CORE(HEARTBEAT_UNCHECKED, "26", 1000, "a heartbeat skips the check of the previous entry"),
+	CORE(ACK_LAST_INDEX, "27", 100, "the own last index is acknowledged"),
+	CORE(ACK_BEFORE_DURABLE, "28", 100, "an acknowledgement before the write is durable"),
+	CORE(COMMIT_OLD_TERM, "29", 1000, "an old entry is committed by counting (figure 8)"),
+	CORE(SELF_COUNT_EARLY, "30", 100, "the leader counts its own unsynced entries"),
+	CORE(QUORUM_SHORT, "31", 100, "a quorum of even sizes is one short"),
+	CORE(MATCH_FROM_NEXT, "33", 100, "what was sent counts as being there"),
+	CORE(REJECTION_ACCEPTED, "35", 100, "a rejection is taken for success"),
+	CORE(BACKUP_BY_ONE, "36", 100, "one entry is backed up per message"),
+	CORE(WINDOW_STAYS_FULL, "37", 1000, "answers do not free the window"),
+	CORE(PROBE_STUCK, "38", 1000, "a heartbeat's answer does not end probing"),
+	CORE(VERIFIED_KEPT, "41", 100, "success for entries that a newer leader did not confirm"),
+	CORE(DURABLE_KEPT, "42", 1000, "truncation leaves the durable mark (append ABA)"),
+	CORE(ACK_IN_OTHER_ROLE, "44", 100, "a write ends in another role than it began in"),
+	HOST(LAZY_FSYNC, "46", 100, "durable is reported when the write begins"),
+	HOST(TORN_UNBOOTABLE, "47", 100, "a torn last record stops the start"),
+	HOST(RESURRECT_TAIL, "48", 100, "recovery goes on behind the tail"),
+	HOST(APPLY_EARLY, "49", 100, "entries are applied before they are durable"),
+	HOST(APPLIED_APART, "50", 100, "the applied index is not atomic with the data"),
+	HOST(FSYNC_RETRIED, "51", 100, "a failed flush is tried again and believed"),
+	HOST(WIPED_REJOINS, "52", 100, "a wiped node comes back as who it was"),
+	HOST(CORRUPT_CUT, "53", 100, "a damaged record and what follows are dropped"),
+	HOST(STALLED_BY_DISK, "54", 1000, "the node waits for its disk"),
+	HOST(READ_AT_LEADER, "71", 1000, "who believes to lead answers reads by itself"),
+	HOST(READ_AT_FOLLOWER, "75", 100, "anybody answers reads, as far as it has applied"),
+	HOST(FAILED_EARLY, "76", 100, "no answer in time is called a failure"),
+	HOST(RETRY_TWICE, "77", 100, "a retried command is applied again"),
+	HOST(ANSWERS_CROSSED, "78", 1000, "the entry at my index is taken for mine"),
+	HOST(UNSTEADY_APPLY, "79", 100, "what an apply does depends on the node"),
 };
 
-_Static_assert(MUTANT_COUNT == 14, "every mutant has a name and a number of seeds");
+_Static_assert(lengthof(mutants) == (size_t) HOST_MUTANT_COUNT - 1, "every mutant is looked for");
+
+static const Mutant *
+present(void)
+{
+	for (size_t i = 0; i < lengthof(mutants); i++)
+		if (mutants[i].number == (int) raft_mutant)
+			return &mutants[i];
+	return NULL;
+}
 
 bool
 mutant_set(const char *name)
 {
-	for (int m = MUTANT_NONE + 1; m < MUTANT_COUNT; m++)
+	for (size_t i = 0; i < lengthof(mutants); i++)
 	{
-		if (mutants[m].name != NULL && strcmp(mutants[m].name, name) == 0)
+		if (strcmp(mutants[i].name, name) == 0)
 		{
-			raft_mutant = (RaftMutant) m;
+			raft_mutant = (RaftMutant) mutants[i].number;
 			return true;
 		}
 	}
@@ -62,99 +113,63 @@ mutant_set(const char *name)
 const char *
 mutant_now(void)
 {
-	return raft_mutant == MUTANT_NONE ? NULL : mutants[raft_mutant].name;
+	const Mutant *mutant = present();
+
+	return mutant == NULL ? NULL : mutant->name;
 }
 
-/* The first seed with which a test found the mutant, and what broke. */
+/* The first run that noticed. */
 typedef struct Finding
 {
-	const LabTest *test;
+	const LabTest *test;		/* NULL = nobody did */
 	uint64_t	seed;
 	LabFailure	failure;
 } Finding;
 
-typedef struct Hunt
-{
-	size_t		n;
-	bool		by_stranger;	/* by a test that is not a lesson */
-	Finding		findings[MAX_TESTS];
-} Hunt;
-
 static bool
-is_lesson(const LabTest *test)
+is_group(const LabTest *test, const char *groups)
 {
-	return strcmp(test->group, "lesson") == 0 || strcmp(test->group, "script") == 0;
+	return strstr(groups, test->group) != NULL;
 }
 
-static bool
-has_found(const Hunt *hunt, const LabTest *test)
+/* All tests of some groups, with one seed after the other, until one notices. */
+static Finding
+hunt(Lab *lab, const LabTest *const *suites, size_t n_suites, const char *groups, uint64_t seeds)
 {
-	for (size_t i = 0; i < hunt->n; i++)
-		if (hunt->findings[i].test == test)
-			return true;
-	return false;
+	for (uint64_t seed = 1; seed <= seeds; seed++)
+		for (size_t s = 0; s < n_suites; s++)
+			for (const LabTest *test = suites[s]; test->name != NULL; test++)
+				if (is_group(test, groups) && (test->max_seeds == 0 || seed <= test->max_seeds) &&
+					!lab_run(lab, test, seed))
+					return (Finding) {.test = test, .seed = seed, .failure = lab->failure};
+	return (Finding) {0};
 }
 
-/* All tests that have not found it yet, with one seed. */
-static void
-hunt_with_seed(Lab *lab, Hunt *hunt, const LabTest *const *suites, size_t n_suites, uint64_t seed)
+/* How many of the tests that were written for single bugs notice this one. */
+static int
+count_lessons(Lab *lab, const LabTest *const *suites, size_t n_suites)
 {
+	int			n = 0;
+
 	for (size_t s = 0; s < n_suites; s++)
-	{
 		for (const LabTest *test = suites[s]; test->name != NULL; test++)
-		{
-			if (strcmp(test->group, "unit") == 0 || has_found(hunt, test) ||
-				(test->max_seeds != 0 && seed > test->max_seeds) ||
-				lab_run(lab, test, seed) || hunt->n == MAX_TESTS)
-				continue;
-			hunt->findings[hunt->n++] = (Finding) {
-				.test = test, .seed = seed, .failure = lab->failure
-			};
-			hunt->by_stranger = hunt->by_stranger || !is_lesson(test);
-		}
-	}
+			n += is_group(test, "lesson script") && !lab_run(lab, test, 1);
+	return n;
 }
 
 /* A row of the table in README.md. */
 static void
-print_row(const Hunt *hunt, uint64_t seeds)
+print_row(const Mutant *mutant, const Finding *finding, int lessons)
 {
-	const char *comma = "";
-	size_t		lessons = 0;
-
-	printf("| %s | ", mutant_now());
-	for (size_t i = 0; i < hunt->n; i++)
-	{
-		const Finding *finding = &hunt->findings[i];
-
-		if (is_lesson(finding->test))
-			lessons++;
-		else
-		{
-			printf("%s%s %llu", comma, finding->test->name, (unsigned long long) finding->seed);
-			if (comma[0] == '\0')
-				printf(" (%s)", finding->failure.invariant ?
-					   invariant_name(finding->failure.invariant) : finding->failure.what);
-			comma = ", ";
-		}
-	}
-	if (!hunt->by_stranger)
-		printf("not found in %llu seeds", (unsigned long long) seeds);
-	printf(" | %zu |\n", lessons);
+	printf("| %s | %s | %s | ", mutant->class, mutant->name, mutant->what);
+	if (finding->test == NULL)
+		printf("not found in %llu seeds | | ", (unsigned long long) mutant->seeds);
+	else
+		printf("%s %llu | %s | ", finding->test->name, (unsigned long long) finding->seed,
+			   finding->failure.invariant ? invariant_name(finding->failure.invariant) :
+			   finding->failure.what);
+	printf("%llu | %d |\n", (unsigned long long) mutant->seeds, lessons);
 	fflush(stdout);
-}
-
-/* True when the present mutant is found within its seeds. */
-static bool
-hunt_mutant(Lab *lab, const LabTest *const *suites, size_t n_suites)
-{
-	Hunt		hunt = {0};
-	uint64_t	allowed = mutants[raft_mutant].seeds;
-
-	for (uint64_t seed = 1; seed <= allowed && (seed <= SEEDS_AT_LEAST || !hunt.by_stranger); seed++)
-		hunt_with_seed(lab, &hunt, suites, n_suites, seed);
-	print_row(&hunt, allowed);
-	return hunt.by_stranger;
 }
 
 int
@@ -163,14 +178,19 @@ mutants_run(Lab *lab, const LabTest *const *suites, size_t n_suites)
 	int			passed = 0,
 				failed = 0;
 
-	printf("| mutant | found by, with its first seed (what broke) | lessons |\n|---|---|---|\n");
-	for (int m = MUTANT_NONE + 1; m < MUTANT_COUNT; m++)
+	printf("| class | mutant | bug | first found by, seed | what broke | within seeds | lessons |\n"
+		   "|---|---|---|---|---|---|---|\n");
+	for (size_t i = 0; i < lengthof(mutants); i++)
 	{
-		raft_mutant = (RaftMutant) m;
-		if (hunt_mutant(lab, suites, n_suites))
-			passed++;
-		else
-			failed++;
+		Finding		finding;
+
+		raft_mutant = (RaftMutant) mutants[i].number;
+		finding = hunt(lab, suites, n_suites, "simulate", mutants[i].seeds);
+		if (finding.test == NULL)
+			finding = hunt(lab, suites, n_suites, "A B C", LADDER_SEEDS);
+		print_row(&mutants[i], &finding, count_lessons(lab, suites, n_suites));
+		passed += finding.test != NULL;
+		failed += finding.test == NULL;
 	}
 	raft_mutant = MUTANT_NONE;
 	run_memory_reset();

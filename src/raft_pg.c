@@ -267,16 +267,19 @@ raft_now(void)
 }
 
 /*
- * A core in an impossible state must not go on.  PANIC takes the whole server
- * through crash recovery: nothing that was acknowledged depends on the memory
- * that is lost with it.
+ * A core in an impossible state must not go on, and trying again would lead there again:
+ * the node worker ends and its group has failed, until somebody looks.  The server
+ * and its other databases are unharmed, whatever a peer may have sent; and what was
+ * acknowledged does not depend on memory.
  */
 void
 raft_host_panic(const char *file, int line, const char *what)
 {
-	ereport(PANIC,
-			(errcode(ERRCODE_INTERNAL_ERROR),
-			 errmsg_internal("raft_pg: assertion \"%s\" failed at %s:%d", what, file, line)));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("the Raft group is in a state that must not be"),
+			 errdetail_internal("Assertion \"%s\" failed at %s:%d.", what, file, line),
+			 errhint("Either this is a bug, or a member takes part in the group that has lost its log.")));
 	abort();					/* not reached */
 }
 

@@ -1,0 +1,43 @@
+# An operator's mistake: a member that has lost its log comes back under its old name, and
+# outvotes what it had acknowledged.  The member that knows better must not follow; its group
+# fails and says so, while its server goes on.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use RaftCluster;
+use Test::More;
+
+my $cluster = RaftCluster->new;
+my $leader  = $cluster->start;
+my ($away, $forgetful) = $cluster->others($leader);
+
+$cluster->node($away)->stop('fast');
+ok($cluster->propose($leader, "acknowledged $_"), "command $_ is acknowledged by two of three") foreach 1 .. 3;
+$cluster->node($leader)->stop('fast');
+
+$cluster->node($forgetful)->safe_psql('postgres', 'DROP EXTENSION raft_pg');
+$cluster->node($forgetful)->safe_psql('postgres', 'CREATE EXTENSION raft_pg');
+$cluster->start_groups($forgetful);
+$cluster->node($away)->start;
+ok($cluster->wait_leader($away, $forgetful), 'the two that do not know the commands elect a leader');
+ok($cluster->on_leader("SELECT raft_propose('instead'::text)", $away, $forgetful), 'which takes others');
+
+my $node = $cluster->node($leader);
+my $log  = -s $node->logfile;
+$node->start;
+my $postmaster = $node->{_pid};
+ok( $cluster->wait_until('the group of the one that knows better to fail',
+		sub { ($cluster->state($leader)->{state} // '') eq 'failed' }),
+	'the group of the one that knows better fails');
+like($cluster->state($leader)->{error} // '', qr/state that must not be.*Assertion/, 'and says why');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM commands WHERE command LIKE 'acknowledged%'}),
+	3, 'its server still holds the commands');
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile, $log), qr/PANIC|reinitializing/,
+	'and has not gone down');
+is((split /\n/, PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/postmaster.pid'))[0],
+	$postmaster, 'nor been started anew');
+
+done_testing();

@@ -91,22 +91,19 @@ scan_applied(Relation relation, Snapshot snapshot)
 }
 
 static HeapTuple
-get_applied(Relation relation)
+get_applied(Relation relation, Snapshot snapshot)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	HeapTuple	tuple = fetch_applied(relation, snapshot);
 
-	if (tuple == NULL)
-		tuple = scan_applied(relation, snapshot);
-	UnregisterSnapshot(snapshot);
-	return tuple;
+	return tuple != NULL ? tuple : scan_applied(relation, snapshot);
 }
 
 void
 raft_applied_read(RaftIndex *index, char **function)
 {
 	Relation	relation = open_applied(AccessShareLock);
-	HeapTuple	tuple = get_applied(relation);
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	HeapTuple	tuple = get_applied(relation, snapshot);
 	Datum		values[APPLIED_COLUMNS];
 	bool		nulls[APPLIED_COLUMNS];
 
@@ -114,6 +111,7 @@ raft_applied_read(RaftIndex *index, char **function)
 	*index = (RaftIndex) DatumGetInt64(values[APPLIED_INDEX - 1]);
 	*function = nulls[APPLIED_FUNCTION - 1] ? NULL :
 		TextDatumGetCString(values[APPLIED_FUNCTION - 1]);
+	UnregisterSnapshot(snapshot);
 	table_close(relation, AccessShareLock);
 }
 
@@ -121,7 +119,10 @@ void
 raft_applied_store(RaftIndex index, const char *function)
 {
 	Relation	relation = open_applied(RowExclusiveLock);
-	HeapTuple	old = get_applied(relation);
+
+	/* kept over the update: a table that may have toasted values needs one */
+	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	HeapTuple	old = get_applied(relation, snapshot);
 	HeapTuple	new;
 	Datum		values[APPLIED_COLUMNS];
 	bool		nulls[APPLIED_COLUMNS] = {false, function == NULL};
@@ -139,6 +140,7 @@ raft_applied_store(RaftIndex index, const char *function)
 
 	heap_freetuple(old);
 	heap_freetuple(new);
+	UnregisterSnapshot(snapshot);
 	table_close(relation, NoLock);
 }
 

@@ -428,17 +428,17 @@ set_links(Lab *lab, RaftNodeId node)
 void
 cluster_connect(Lab *lab, RaftNodeId node)
 {
-	lab_trace(lab, "test: connect n%u", node);
 	lab->nodes[node].connected = true;
 	set_links(lab, node);
+	lab_trace(lab, "test: connect n%u", node);
 }
 
 void
 cluster_disconnect(Lab *lab, RaftNodeId node)
 {
-	lab_trace(lab, "test: disconnect n%u", node);
 	lab->nodes[node].connected = false;
 	set_links(lab, node);
+	lab_trace(lab, "test: disconnect n%u", node);
 }
 
 void

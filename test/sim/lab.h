@@ -27,6 +27,7 @@
  *	  plan.c		what a random test will do, drawn before it does it
  *	  trace.c		the timeline, and its hash
  *	  scripts.c		races as text files
+ *	  svg.c			a run as a space-time diagram
  *
  *-------------------------------------------------------------------------
  */
@@ -492,6 +493,7 @@ struct Lab
 	bool		tracing;		/* lines are formatted .. */
 	bool		trace_print;	/* .. and printed */
 	void		(*trace_to) (Lab *lab, const char *line);	/* .. and heard, without the time */
+	bool		drawing;		/* svg.c looks at what is traced */
 	uint64_t	trace_hash;
 	uint64_t	trace_lines;
 

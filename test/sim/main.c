@@ -14,6 +14,7 @@
  *		mutants=1	put each bug back, and find it
  *		shrink=folder	reduce the first failing run of a test, and keep its plan there
  *		plan=file	run this plan
+ *		svg=file	draw the run, or what from= and to= (milliseconds) say of it
  *		scripts=folder	with the scripts of this folder
  *		rewrite=1	scripts: write what happens into their files
  *
@@ -28,6 +29,7 @@
 #include "plan.h"
 #include "scripts.h"
 #include "shrink.h"
+#include "svg.h"
 
 #define SHOWN_FAILURES	3		/* failing seeds printed per test */
 
@@ -53,6 +55,9 @@ typedef struct Options
 	bool		mutants;
 	const char *shrink;			/* folder for reduced plans; empty = as it failed */
 	const char *plan;			/* file; empty = none */
+	const char *svg;			/* file for a picture; empty = none */
+	RaftTime	from;			/* stretch of it */
+	RaftTime	to;
 	const char *scripts;		/* folder; empty = none */
 	bool		rewrite;
 } Options;
@@ -216,18 +221,44 @@ run_seeds(Lab *lab, const LabTest *test, const Options *options)
 	return failed == 0 && deterministic;
 }
 
+/* One run is to be seen: as lines, as a picture. */
+static void
+begin_watching(Lab *lab, const Options *options)
+{
+	lab->drawing = options->svg[0] != '\0';
+	lab->tracing = options->trace || lab->drawing;
+	lab->trace_print = options->trace;
+	svg_reset();
+}
+
+static void
+end_watching(Lab *lab, const Options *options)
+{
+	char		title[200];
+
+	if (lab->drawing)
+	{
+		snprintf(title, sizeof(title), "%s, seed %llu%s%s", lab->test, (unsigned long long) lab->seed,
+				 mutant_now() ? ", with the old bug " : "", mutant_now() ? mutant_now() : "");
+		if (!svg_write(lab, options->svg, title, options->from, options->to))
+			fprintf(stderr, "lab: \"%s\" cannot be written\n", options->svg);
+	}
+	lab->drawing = false;
+	lab->tracing = false;
+	lab->trace_print = false;
+}
+
 static bool
 run_one_seed(Lab *lab, const LabTest *test, const Options *options)
 {
 	bool		passed;
 
-	lab->tracing = options->trace;
-	lab->trace_print = options->trace;
+	begin_watching(lab, options);
 	passed = lab_run(lab, test, options->seed);
+	end_watching(lab, options);
 	printf("%-7s %-46s seed %llu %s, %.3f s, %llu events\n", test->group, test->name,
 		   (unsigned long long) options->seed, passed ? "passed" : "failed",
 		   (double) lab->now / (double) T, (unsigned long long) lab->sched.handled);
-	lab->trace_print = false;
 	if (!passed)
 		report_failure(lab, test, options->seed, options->shrink);
 	return passed;
@@ -248,9 +279,9 @@ run_plan_file(Lab *lab, const Options *options)
 		return 2;
 	}
 	fclose(in);
-	lab->tracing = options->trace;
-	lab->trace_print = options->trace;
+	begin_watching(lab, options);
 	passed = lab_run_plan(lab, &plan);
+	end_watching(lab, options);
 	if (!passed)
 		print_what(lab);
 	printf("plan    %-46s seed %llu %s, %.3f s, %llu events\n", plan.test,
@@ -287,7 +318,7 @@ static void
 parse_options(Options *options, int argc, char **argv)
 {
 	*options = (Options) {.group = "all", .test = "all", .seeds = 200, .mutant = "",
-	.shrink = "", .plan = "", .scripts = ""};
+	.shrink = "", .plan = "", .svg = "", .scripts = ""};
 	for (int i = 1; i < argc; i++)
 	{
 		char	   *value;
@@ -308,6 +339,12 @@ parse_options(Options *options, int argc, char **argv)
 			options->shrink = value;
 		else if ((value = option_value(argv[i], "plan")) != NULL)
 			options->plan = value;
+		else if ((value = option_value(argv[i], "svg")) != NULL)
+			options->svg = value;
+		else if ((value = option_value(argv[i], "from")) != NULL)
+			options->from = strtoull(value, NULL, 10) * MS;
+		else if ((value = option_value(argv[i], "to")) != NULL)
+			options->to = strtoull(value, NULL, 10) * MS;
 		else if ((value = option_value(argv[i], "scripts")) != NULL)
 			options->scripts = value;
 		else if ((value = option_value(argv[i], "rewrite")) != NULL)
@@ -320,7 +357,7 @@ parse_options(Options *options, int argc, char **argv)
 			exit(2);
 		}
 	}
-	if (options->trace && options->seed == 0)
+	if ((options->trace || options->svg[0] != '\0') && options->seed == 0)
 		options->seed = 1;		/* a timeline is of one run */
 }
 

@@ -28,6 +28,7 @@
 #endif
 
 #define CHUNK_BYTES		((size_t) 1 << 20)
+#define MAX_RUN_BYTES	((size_t) 512 << 20)	/* a run that wants more goes round in circles */
 
 typedef struct Chunk
 {
@@ -38,6 +39,7 @@ typedef struct Chunk
 
 static Chunk *chunks;			/* in use, the current one first */
 static Chunk *spare;			/* of CHUNK_BYTES each, from earlier runs */
+static size_t run_bytes;		/* given out to this run */
 
 static Chunk *
 new_chunk(size_t size)
@@ -60,6 +62,9 @@ run_alloc(size_t size)
 	size_t		rounded = ONE_BY_ONE ? size : (size + 15) & ~(size_t) 15;
 	void	   *result;
 
+	run_bytes += rounded;
+	if (run_bytes > MAX_RUN_BYTES)
+		lab_fail(current_lab, 19, "the run takes more than %zu MB of memory", MAX_RUN_BYTES >> 20);
 	if (chunks == NULL || chunks->size - chunks->used < rounded || ONE_BY_ONE)
 	{
 		Chunk	   *chunk;
@@ -94,6 +99,7 @@ run_copy(const void *data, size_t size)
 void
 run_memory_reset(void)
 {
+	run_bytes = 0;
 	while (chunks != NULL)
 	{
 		Chunk	   *chunk = chunks;

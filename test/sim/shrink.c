@@ -25,7 +25,7 @@
 #include "shrink.h"
 
 #define START_TIME			(1 * MS)	/* of a run: plans count from here */
-#define EVENT_BUDGET		UINT64_C(60000000)
+#define EVENT_BUDGET		UINT64_C(30000000)
 #define FEW_SEEDS			4		/* for each candidate at first .. */
 #define MANY_SEEDS			32		/* .. and when no other comes through */
 #define LUCKY_SEEDS			50
@@ -363,6 +363,8 @@ shrink_plan(Lab *lab, uint64_t seed, const char *folder)
 	s->events = 0;
 	plan_copy(&s->best, lab->plan);
 	print_size("the whole run", &s->best);
+	if (s->best.n_steps > 0 && s->best.end < s->best.steps[s->best.n_steps - 1].at)
+		s->best.end = s->best.steps[s->best.n_steps - 1].at;
 	cut_behind_failure(&s->best, &lab->failure);
 	for (s->seeds = FEW_SEEDS; s->seeds <= MANY_SEEDS && s->events < EVENT_BUDGET;)
 	{

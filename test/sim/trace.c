@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lab.h"
+#include "svg.h"
 
 void
 trace_line(Lab *lab, const char *format,...)
@@ -26,6 +26,8 @@ trace_line(Lab *lab, const char *format,...)
 	lab->trace_lines++;
 	if (lab->trace_print)
 		puts(line);
+	if (lab->drawing)
+		svg_line(lab, line + n);
 	if (lab->trace_to != NULL)
 		lab->trace_to(lab, line + n);
 }
@@ -39,6 +41,8 @@ trace_message(Lab *lab, const char *verb, const RaftMessage *m)
 {
 	char		rest[200] = "";
 
+	if (lab->drawing)
+		svg_message(lab, verb, m);
 	switch (m->type)
 	{
 		case RAFT_MSG_PREVOTE:

@@ -23,6 +23,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "apply/apply.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "node/group.h"
 #include "node/proposals.h"
@@ -317,6 +318,8 @@ handle_error(Applier *applier)
 {
 	RaftGroup  *group = applier->group;
 	ErrorData  *error;
+	const char *message;
+	Size		length;
 
 	HOLD_INTERRUPTS();
 	EmitErrorReport();
@@ -333,11 +336,12 @@ handle_error(Applier *applier)
 		Min(applier->backoff_ms * 2, MAX_BACKOFF_MS);
 	applier->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), applier->backoff_ms);
 
+	message = error->message ? error->message : "";
+	length = pg_mbcliplen(message, strlen(message), sizeof(group->applier.last_error) - 1);
 	SpinLockAcquire(&group->mutex);
 	group->applier.retries++;
 	group->applier.last_error_time = GetCurrentTimestamp();
-	strlcpy(group->applier.last_error, error->message ? error->message : "",
-			sizeof(group->applier.last_error));
+	strlcpy(group->applier.last_error, message, length + 1);
 	SpinLockRelease(&group->mutex);
 
 	MemoryContextSwitchTo(TopMemoryContext);

@@ -23,6 +23,7 @@
  */
 #include "raft_pg.h"
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "node/group.h"
 #include "node/proposals.h"
@@ -223,7 +224,8 @@ raft_proposal_applied(RaftGroup *group, const RaftOrigin *origin, RaftIndex inde
 	result.term = term;
 	result.sqlstate = sqlstate;
 	if (message != NULL)
-		strlcpy(result.message, message, sizeof(result.message));
+		strlcpy(result.message, message,
+				pg_mbcliplen(message, strlen(message), sizeof(result.message) - 1) + 1);
 
 	SpinLockAcquire(&slot->mutex);
 	if (slot->serial == origin->serial && slot->phase == SLOT_PLACED)

@@ -74,6 +74,9 @@ $cluster->node($_)->safe_psql(
 		IF $2 = 'wrong' THEN
 			RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = 'wrong command';
 		END IF;
+		IF $2 = 'verbose' THEN
+			RAISE EXCEPTION '%', repeat(U&'\00e9', 200);
+		END IF;
 	END $$;
 }) foreach $cluster->names;
 $cluster->node($slow)->safe_psql('postgres', 'UPDATE disk SET is_full = true');
@@ -96,6 +99,10 @@ my $failures = q{SELECT string_agg(index || ' ' || term || ' ' || sqlstate || ' 
 my $expected = $cluster->value($leader, $failures);
 like($expected, qr/^\d+ \d+ 23514 wrong command$/, 'the failure is recorded');
 is($cluster->value($_, $failures), $expected, "on $_ as on the leader") foreach $slow, $other;
+
+my $message = $client->query("SELECT raft_propose('verbose'::text)")->{error}{M};
+ok(utf8::decode($message), 'a message that is too long for its place is cut between two characters');
+is($message, "\x{e9}" x 127, 'as late as can be');
 
 # --- a worker that dies in the middle ---
 

@@ -184,15 +184,13 @@ batch_has_effects(const RaftBatch *batch, const RaftApplyState *state)
 }
 
 static void
-remember_function(RaftApplyState *state, const char *function)
+remember_function(RaftApplyState *state, char *function)
 {
-	char	   *old = state->function;
-
-	if (function == old)
+	if (function == state->function)
 		return;
-	state->function = function ? MemoryContextStrdup(state->context, function) : NULL;
-	if (old)
-		pfree(old);
+	if (state->function)
+		pfree(state->function);
+	state->function = function;
 }
 
 /* One transaction with the effects of the first entries and the applied index. */
@@ -203,6 +201,7 @@ apply_in_transaction(RaftBatch *batch, RaftApplyState *state, bool careful)
 	BatchRun	run = {.batch = batch, .careful = careful, .function = state->function};
 	instr_time	start;
 	instr_time	elapsed;
+	char	   *function;
 	int			i = 0;
 
 	batch->n_applied = batch->n_failed = batch->n_commands = 0;
@@ -225,12 +224,17 @@ apply_in_transaction(RaftBatch *batch, RaftApplyState *state, bool careful)
 			break;
 	}
 	raft_applied_store(batch->first + i - 1, run.function);
+
+	/* what may fail comes before the commit: an error after it would apply the batch again */
+	function = state->function;
+	if (run.function != function)
+		function = run.function ? MemoryContextStrdup(state->context, run.function) : NULL;
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(batch_context);
 
 	batch->n_applied = i;
 	batch->stored = true;
-	remember_function(state, run.function);
+	remember_function(state, function);
 }
 
 /* Returns false when a command failed by its own fault: everything is rolled back. */

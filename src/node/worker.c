@@ -59,7 +59,11 @@ handle_interrupts(RaftNode *node)
 
 	/* others wait with their invalidation messages until we have read ours */
 	if (catchupInterruptPending)
+	{
 		ProcessCatchupInterrupt();
+		/* the transaction in it has left us in memory that is never emptied */
+		MemoryContextSwitchTo(node->turn_context);
+	}
 }
 
 static void

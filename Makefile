@@ -5,6 +5,8 @@
 #   make [install] [PG_CONFIG=]   build and install, as with any PGXS extension
 #   make installcheck             SQL tests in a running server that preloads raft_pg
 #   make ladder [SEEDS=] [TEST= SEED= TRACE=1]     the laboratory's tests
+#   make scripts [REWRITE=1]      scripted races, compared line by line
+#   make coverage [SEEDS=]        lines and branches of src/core that they reach
 #   make mutants                  old bugs put back: each must be found
 #   make bench [CLIENTS= DURATION= ROUNDS=]        beside quorum replication
 
@@ -44,7 +46,7 @@ override with_llvm = no
 
 # Goals that need neither PGXS nor a server to be installed beforehand; PGXS has a
 # "check" of its own that only says it is not supported.
-own_goals = check demo ladder mutants bench
+own_goals = check demo ladder mutants bench scripts coverage
 
 ifneq (,$(filter-out $(own_goals),$(or $(MAKECMDGOALS),all)))
 
@@ -87,7 +89,7 @@ demo:
 bench:
 	@PG_CONFIG='$(PG_CONFIG)' test/bench/propose
 
-ladder mutants:
+ladder scripts coverage mutants:
 	@$(MAKE) --no-print-directory -C test/sim $@
 
 clean-laboratory:

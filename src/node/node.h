@@ -82,6 +82,7 @@ typedef struct RaftNode
 	RaftStatus	published;		/* the core's state at the end of the last turn */
 	RaftGroupStatus status;		/* counters are kept here; copied out by publish.c */
 	TimestampTz links_published;
+	TimestampTz statistics_reported;
 } RaftNode;
 
 /* --- start.c --- */

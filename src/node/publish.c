@@ -18,6 +18,8 @@
 
 #define LINKS_INTERVAL_MS	50
 
+#define STATISTICS_INTERVAL_MS	1000
+
 /* The members of the active configuration but self; figures only from a leader. */
 static void
 fill_peers(RaftGroupStatus *out, const RaftStatus *status)
@@ -99,8 +101,15 @@ raft_node_publish(RaftNode *node)
 		   with_links ? sizeof(*out) : offsetof(RaftGroupStatus, links));
 	SpinLockRelease(&group->mutex);
 
-	if (with_links)
-		pgstat_report_stat(false);
+	/*
+	 * Forced, since pgstat_report_stat() takes the end of the last transaction for
+	 * the time now (from 16 on), and this process has had none since its start.
+	 */
+	if (TimestampDifferenceExceeds(node->statistics_reported, now, STATISTICS_INTERVAL_MS))
+	{
+		pgstat_report_stat(true);
+		node->statistics_reported = now;
+	}
 
 	if (node->ready_grew)
 		raft_group_wake_applier(group);

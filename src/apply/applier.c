@@ -32,6 +32,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/sinval.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -281,6 +282,9 @@ take_turn(Applier *applier)
 	bool		worked = false;
 
 	CHECK_FOR_INTERRUPTS();
+	/* others wait with their invalidation messages until we have read ours */
+	if (catchupInterruptPending)
+		ProcessCatchupInterrupt();
 	if (applier->backoff_ms > 0 && GetCurrentTimestamp() < applier->retry_at)
 		return false;
 

@@ -78,6 +78,10 @@ need_packages()
 {
     local missing conf=/etc/postgresql-common/createcluster.d/raft_pg-no-cluster.conf
 
+    # No package brings a server that was asked for by its path.
+    [ "${PG_CONFIG:-pg_config}" = pg_config ] || complete_server "$PG_CONFIG" ||
+        die "$PG_CONFIG does not lead to a server with its headers and test programs"
+
     missing=$(missing_packages "$@" | xargs)
     if [ -z "$missing" ]; then
         find_server
@@ -85,8 +89,6 @@ need_packages()
     fi
 
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        [ "${PG_CONFIG:-pg_config}" = pg_config ] ||
-            die "$PG_CONFIG does not lead to a server with its headers and test programs"
         die "these packages are missing: $missing
 Install them (apt-get install $missing), or run this as root."
     fi

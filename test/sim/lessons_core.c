@@ -4,210 +4,11 @@
  *	  Lessons that others paid for, on one core with hand-made messages: each
  *	  test names one.
  *
- * The core under test is node 1.  Its log is a list of terms; index 1 is the
- * configuration, of term 1, committed.  Each helper is one step of the core,
- * and leaves its actions and the status for the test to look at.
- *
  *-------------------------------------------------------------------------
  */
 #include <string.h>
 
-#include "lab.h"
-
-#define ENTRY_BYTES		(RAFT_RECORD_HEADER + 8)
-#define TIMEOUT			(300 * MS)
-
-typedef struct Solo
-{
-	Lab		   *lab;
-	RaftCore   *core;
-	const RaftActions *actions; /* of the last step */
-	RaftStatus	status;
-	RaftTime	now;
-	RaftOp		written;
-} Solo;
-
-static RaftIndex
-solo_batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes, uint32_t *bytes)
-{
-	RaftIndex	n = max_bytes / ENTRY_BYTES;
-
-	(void) arg;
-	if (n < 1)
-		n = 1;
-	if (n > last + 1 - first)
-		n = last + 1 - first;
-	*bytes = (uint32_t) n * ENTRY_BYTES;
-	return first + n - 1;
-}
-
-static void
-solo_step(Solo *solo, RaftEvent event)
-{
-	event.now = solo->now;
-	solo->actions = raft_step(solo->core, &event);
-	for (uint32_t i = 0; i < solo->actions->n; i++)
-		if (solo->actions->item[i].type == RAFT_ACTION_WRITE)
-			solo->written = solo->actions->item[i].u.write.op;
-	raft_core_status(solo->core, &solo->status);
-}
-
-/* Node 1 of n, with the terms of its entries from index 2 on. */
-static Solo
-solo_boot(Lab *lab, uint32_t n, RaftTerm term, RaftNodeId vote, const RaftTerm *terms, uint32_t n_terms)
-{
-	Solo		solo = {.lab = lab, .now = 10 * T};
-	RaftConfig	config = {.index = 1, .n_members = n};
-	RaftRun    *runs = run_alloc((n_terms + 1) * sizeof(RaftRun));
-	RaftBoot	boot = {
-		.term = term, .vote = vote, .first = 1, .last = 1 + n_terms, .commit = 1, .applied = 1,
-		.runs = runs, .n_runs = 1, .configs = &config, .n_configs = 1
-	};
-	RaftInit	init = {
-		.self = 1, .boot = 1, .seed = rng_next(&lab->rng_test), .batch_end = solo_batch_end,
-		.settings = {
-			.heartbeat_interval = 100 * MS, .election_timeout = TIMEOUT, .commit_notice = 10 * MS,
-			.max_batch_bytes = 64 * 1024, .max_inflight = 8, .max_inflight_bytes = 1024 * 1024
-		}
-	};
-
-	for (uint32_t i = 0; i < n; i++)
-		config.members[i] = (RaftMember) {.id = i + 1, .flags = RAFT_MEMBER_VOTER};
-	runs[0] = (RaftRun) {.first = 1, .term = 1};
-	for (uint32_t i = 0; i < n_terms; i++)
-		if (runs[boot.n_runs - 1].term != terms[i])
-			runs[boot.n_runs++] = (RaftRun) {.first = 2 + i, .term = terms[i]};
-	solo.core = raft_core_init(run_alloc(raft_core_size()), &init);
-	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_BOOT, .u.boot = &boot});
-	return solo;
-}
-
-static void
-solo_receive(Solo *solo, RaftMessage message)
-{
-	message.to = 1;
-	message.boot = 1;
-	solo_step(solo, (RaftEvent) {.type = RAFT_EVENT_RECEIVE, .u.message = &message});
-}
-
-/* Lets time pass until the core wants its tick. */
-static void
-solo_tick(Solo *solo)
-{
-	solo->now = solo->actions->deadline;
-	solo_step(solo, (RaftEvent) {.type = RAFT_EVENT_TICK});
-}
-
-/* All that was written is durable. */
-static void
-solo_durable(Solo *solo)
-{
-	solo_step(solo, (RaftEvent) {.type = RAFT_EVENT_WRITE_DURABLE, .u.op = solo->written});
-}
-
-static void
-solo_propose(Solo *solo, uint32_t n)
-{
-	RaftEntry  *entries = run_alloc(n * sizeof(RaftEntry));
-	RaftEvent	event = {.type = RAFT_EVENT_PROPOSE};
-
-	for (uint32_t i = 0; i < n; i++)
-		entries[i] = (RaftEntry) {.kind = RAFT_ENTRY_COMMAND, .size = 8, .data = run_alloc(8)};
-	event.u.propose.entries = entries;
-	event.u.propose.n_entries = n;
-	solo_step(solo, event);
-}
-
-/* The message of that type that the last step sent to a node; to 0 = to anyone. */
-static const RaftMessage *
-sent(const Solo *solo, RaftMessageType type, RaftNodeId to)
-{
-	for (uint32_t i = 0; i < solo->actions->n; i++)
-	{
-		const RaftAction *action = &solo->actions->item[i];
-
-		if (action->type == RAFT_ACTION_SEND && action->u.send.message.type == type &&
-			(to == 0 || action->u.send.message.to == to))
-			return &action->u.send.message;
-	}
-	return NULL;
-}
-
-/* An append of the leader, node 2: entries of the given terms after previous. */
-static RaftMessage
-append(RaftTerm term, RaftIndex previous, RaftTerm previous_term, RaftIndex commit,
-	   const RaftTerm *terms, uint32_t n)
-{
-	RaftEntry  *entries = run_alloc((n + 1) * sizeof(RaftEntry));
-
-	for (uint32_t i = 0; i < n; i++)
-		entries[i] = (RaftEntry) {.term = terms[i], .kind = RAFT_ENTRY_COMMAND};
-	return (RaftMessage) {
-		.type = RAFT_MSG_APPEND, .from = 2, .term = term, .round = 7, .log_index = previous,
-		.log_term = previous_term, .commit = commit, .n_entries = n, .entries = entries
-	};
-}
-
-static RaftMessage
-ack(RaftNodeId from, RaftTerm term, RaftIndex match)
-{
-	return (RaftMessage) {
-		.type = RAFT_MSG_APPEND_REPLY, .from = from, .term = term, .round = UINT64_C(1) << 40,
-		.granted = true, .log_index = match, .floor = match
-	};
-}
-
-static RaftMessage
-vote_request(RaftNodeId from, RaftTerm term, RaftIndex last, RaftTerm last_term)
-{
-	return (RaftMessage) {
-		.type = RAFT_MSG_VOTE, .from = from, .term = term, .round = 9, .log_index = last,
-		.log_term = last_term
-	};
-}
-
-static RaftMessage
-vote_reply(RaftMessageType type, RaftNodeId from, RaftTerm term, uint64_t round, bool granted)
-{
-	return (RaftMessage) {
-		.type = type, .from = from, .term = term, .round = round, .granted = granted
-	};
-}
-
-/* Ticks into a pre-vote; returns its round. */
-static uint64_t
-begin_prevote(Solo *solo)
-{
-	solo_tick(solo);
-	lab_check(solo->lab, sent(solo, RAFT_MSG_PREVOTE, 0) != NULL, "no pre-vote after a timeout");
-	return sent(solo, RAFT_MSG_PREVOTE, 0)->round;
-}
-
-/* Goes on to a candidacy in the next term; returns its round. */
-static uint64_t
-begin_vote(Solo *solo, RaftTerm term, uint32_t n)
-{
-	uint64_t	round = begin_prevote(solo);
-
-	for (RaftNodeId i = 2; i <= 1 + n / 2; i++)
-		solo_receive(solo, vote_reply(RAFT_MSG_PREVOTE_REPLY, i, term, round, true));
-	lab_check(solo->lab, solo->status.role == RAFT_CANDIDATE && solo->status.term == term + 1,
-			  "no candidacy after a quorum of pre-votes");
-	solo_durable(solo);
-	lab_check(solo->lab, sent(solo, RAFT_MSG_VOTE, 0) != NULL, "no vote requests");
-	return sent(solo, RAFT_MSG_VOTE, 0)->round;
-}
-
-/* Wins the election of term + 1. */
-static void
-become_leader(Solo *solo, RaftTerm term, uint32_t n)
-{
-	uint64_t	round = begin_vote(solo, term, n);
-
-	for (RaftNodeId i = 2; i <= 1 + n / 2; i++)
-		solo_receive(solo, vote_reply(RAFT_MSG_VOTE_REPLY, i, term + 1, round, true));
-	lab_check(solo->lab, solo->status.role == RAFT_LEADER, "no leadership after a quorum of votes");
-}
+#include "solo.h"
 
 /* ------------------------------------------------------------ elections */
 
@@ -226,8 +27,8 @@ lesson_timeouts_are_drawn_widely(Lab *lab)
 		shortest = timeout < shortest ? timeout : shortest;
 		longest = timeout > longest ? timeout : longest;
 	}
-	lab_check(lab, shortest >= TIMEOUT && longest < 3 * TIMEOUT, "timeouts outside of [1, 3)");
-	lab_check(lab, shortest < TIMEOUT * 6 / 5 && longest > TIMEOUT * 14 / 5,
+	lab_check(lab, shortest >= SOLO_TIMEOUT && longest < 3 * SOLO_TIMEOUT, "timeouts outside of [1, 3)");
+	lab_check(lab, shortest < SOLO_TIMEOUT * 6 / 5 && longest > SOLO_TIMEOUT * 14 / 5,
 			  "timeouts from %llu to %llu us", (unsigned long long) shortest,
 			  (unsigned long long) longest);
 }
@@ -237,11 +38,11 @@ static void
 lesson_higher_term_steps_down(Lab *lab)
 {
 	RaftMessage messages[] = {
-		vote_reply(RAFT_MSG_PREVOTE_REPLY, 2, 9, 1, false),
-		vote_reply(RAFT_MSG_VOTE_REPLY, 2, 9, 1, false),
-		vote_reply(RAFT_MSG_APPEND_REPLY, 2, 9, 1, false),
-		append(9, 1, 1, 1, NULL, 0),
-		vote_request(2, 9, 1, 1)
+		solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 2, 9, 1, false),
+		solo_vote_reply(RAFT_MSG_VOTE_REPLY, 2, 9, 1, false),
+		solo_vote_reply(RAFT_MSG_APPEND_REPLY, 2, 9, 1, false),
+		solo_append(9, 1, 1, 1, NULL, 0),
+		solo_vote_request(2, 9, 1, 1)
 	};
 
 	for (size_t i = 0; i < lengthof(messages); i++)
@@ -249,12 +50,12 @@ lesson_higher_term_steps_down(Lab *lab)
 		Solo		candidate = solo_boot(lab, 3, 1, 0, NULL, 0);
 		Solo		leader = solo_boot(lab, 3, 1, 0, NULL, 0);
 
-		begin_vote(&candidate, 1, 3);
+		solo_begin_vote(&candidate, 1, 3);
 		solo_receive(&candidate, messages[i]);
 		lab_check(lab, candidate.status.role == RAFT_FOLLOWER && candidate.status.term == 9,
 				  "a candidate stays after a %s", raft_message_name(messages[i].type));
 
-		become_leader(&leader, 1, 3);
+		solo_become_leader(&leader, 1, 3);
 		solo_receive(&leader, messages[i]);
 		if (messages[i].type == RAFT_MSG_VOTE)
 			continue;			/* not a sticky leader: §4.2.3 */
@@ -283,24 +84,24 @@ lesson_timer_restarts_only_on_reason(Lab *lab)
 {
 	const RaftTerm terms[] = {2, 2};
 	Solo		solo = solo_boot(lab, 3, 2, 0, terms, 2);
-	RaftMessage prevote = vote_request(3, 2, 9, 2);
+	RaftMessage prevote = solo_vote_request(3, 2, 9, 2);
 	RaftTime	before;
 
 	prevote.type = RAFT_MSG_PREVOTE;
-	check_timer(&solo, append(2, 3, 2, 1, NULL, 0), true, "a heartbeat of the leader");
-	check_timer(&solo, append(1, 1, 1, 1, NULL, 0), false, "an append of an older term");
+	check_timer(&solo, solo_append(2, 3, 2, 1, NULL, 0), true, "a heartbeat of the leader");
+	check_timer(&solo, solo_append(1, 1, 1, 1, NULL, 0), false, "an append of an older term");
 	check_timer(&solo, prevote, false, "a pre-vote that is refused");
-	check_timer(&solo, vote_request(3, 3, 9, 2), false, "a vote request that is ignored");
-	solo.now += TIMEOUT;
+	check_timer(&solo, solo_vote_request(3, 3, 9, 2), false, "a vote request that is ignored");
+	solo.now += SOLO_TIMEOUT;
 	check_timer(&solo, prevote, false, "a pre-vote that is granted");
-	check_timer(&solo, vote_request(3, 3, 1, 1), false, "a refused vote");
+	check_timer(&solo, solo_vote_request(3, 3, 1, 1), false, "a refused vote");
 	lab_check(lab, solo.status.term == 3, "a vote request's term is not taken over");
-	check_timer(&solo, vote_request(3, 3, 9, 2), true, "a granted vote");
-	check_timer(&solo, vote_request(2, 3, 9, 2), false, "a second candidate's request");
-	check_timer(&solo, ack(3, 3, 1), false, "a reply that nobody asked for");
+	check_timer(&solo, solo_vote_request(3, 3, 9, 2), true, "a granted vote");
+	check_timer(&solo, solo_vote_request(2, 3, 9, 2), false, "a second candidate's request");
+	check_timer(&solo, solo_ack(3, 3, 1), false, "a reply that nobody asked for");
 	solo_durable(&solo);
 	before = solo.actions->deadline;
-	begin_prevote(&solo);
+	solo_begin_prevote(&solo);
 	lab_check(lab, solo.actions->deadline > before, "an election does not restart the timer");
 }
 
@@ -309,23 +110,23 @@ static void
 lesson_late_vote_is_not_counted(Lab *lab)
 {
 	Solo		solo = solo_boot(lab, 5, 1, 0, NULL, 0);
-	uint64_t	early = begin_prevote(&solo);
+	uint64_t	early = solo_begin_prevote(&solo);
 	uint64_t	second;
 
-	begin_prevote(&solo);
+	solo_begin_prevote(&solo);
 	for (RaftNodeId i = 2; i <= 5; i++)
-		solo_receive(&solo, vote_reply(RAFT_MSG_PREVOTE_REPLY, i, 1, early, true));
+		solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, i, 1, early, true));
 	lab_check(lab, solo.status.role == RAFT_PRECANDIDATE, "late pre-votes were counted");
 
-	early = begin_vote(&solo, 1, 5);
-	second = begin_vote(&solo, 2, 5);
+	early = solo_begin_vote(&solo, 1, 5);
+	second = solo_begin_vote(&solo, 2, 5);
 	for (RaftNodeId i = 2; i <= 5; i++)
-		solo_receive(&solo, vote_reply(RAFT_MSG_VOTE_REPLY, i, 2, early, true));
+		solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, i, 2, early, true));
 	lab_check(lab, solo.status.role == RAFT_CANDIDATE, "votes of an older term were counted");
-	solo_receive(&solo, vote_reply(RAFT_MSG_VOTE_REPLY, 2, 3, second, true));
-	solo_receive(&solo, vote_reply(RAFT_MSG_VOTE_REPLY, 2, 3, second, true));
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, 2, 3, second, true));
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, 2, 3, second, true));
 	lab_check(lab, solo.status.role == RAFT_CANDIDATE, "one voter was counted twice");
-	solo_receive(&solo, vote_reply(RAFT_MSG_VOTE_REPLY, 3, 3, second, true));
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, 3, 3, second, true));
 	lab_check(lab, solo.status.role == RAFT_LEADER, "three of five do not elect");
 }
 
@@ -335,11 +136,11 @@ votes_for(Solo *solo, RaftMessage request)
 	const RaftMessage *reply;
 
 	solo_receive(solo, request);
-	reply = sent(solo, RAFT_MSG_VOTE_REPLY, request.from);
+	reply = solo_sent(solo, RAFT_MSG_VOTE_REPLY, request.from);
 	if (reply == NULL)
 	{
 		solo_durable(solo);
-		reply = sent(solo, RAFT_MSG_VOTE_REPLY, request.from);
+		reply = solo_sent(solo, RAFT_MSG_VOTE_REPLY, request.from);
 	}
 	lab_check(solo->lab, reply != NULL, "a vote request is not answered");
 	return reply->granted;
@@ -351,13 +152,13 @@ lesson_one_vote_per_term(Lab *lab)
 {
 	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
 
-	lab_check(lab, votes_for(&solo, vote_request(2, 2, 1, 1)), "the first candidate gets no vote");
-	lab_check(lab, !votes_for(&solo, vote_request(3, 2, 1, 1)), "a second candidate gets a vote");
-	lab_check(lab, votes_for(&solo, vote_request(2, 2, 1, 1)), "the vote is not confirmed");
+	lab_check(lab, votes_for(&solo, solo_vote_request(2, 2, 1, 1)), "the first candidate gets no vote");
+	lab_check(lab, !votes_for(&solo, solo_vote_request(3, 2, 1, 1)), "a second candidate gets a vote");
+	lab_check(lab, votes_for(&solo, solo_vote_request(2, 2, 1, 1)), "the vote is not confirmed");
 
 	/* nor after a restart */
 	solo = solo_boot(lab, 3, 2, 2, NULL, 0);
-	lab_check(lab, !votes_for(&solo, vote_request(3, 2, 1, 1)), "a restart forgot the vote");
+	lab_check(lab, !votes_for(&solo, solo_vote_request(3, 2, 1, 1)), "a restart forgot the vote");
 }
 
 /* The newer log wins: by the last term first, then by the last index (§5.4.1). */
@@ -378,7 +179,7 @@ lesson_vote_compares_term_then_index(Lab *lab)
 	{
 		Solo		solo = solo_boot(lab, 3, 5, 0, terms, 3);
 
-		lab_check(lab, votes_for(&solo, vote_request(2, 6, cases[i].last, cases[i].term)) ==
+		lab_check(lab, votes_for(&solo, solo_vote_request(2, 6, cases[i].last, cases[i].term)) ==
 				  cases[i].granted, "a log that ends at %llu of term %llu is %s",
 				  (unsigned long long) cases[i].last, (unsigned long long) cases[i].term,
 				  cases[i].granted ? "refused" : "voted for");
@@ -393,16 +194,16 @@ lesson_vote_waits_for_the_disk(Lab *lab)
 	Solo		candidate = solo_boot(lab, 3, 1, 0, NULL, 0);
 	uint64_t	round;
 
-	solo_receive(&voter, vote_request(2, 2, 1, 1));
-	lab_check(lab, sent(&voter, RAFT_MSG_VOTE_REPLY, 0) == NULL, "a vote left before it was durable");
+	solo_receive(&voter, solo_vote_request(2, 2, 1, 1));
+	lab_check(lab, solo_sent(&voter, RAFT_MSG_VOTE_REPLY, 0) == NULL, "a vote left before it was durable");
 	solo_durable(&voter);
-	lab_check(lab, sent(&voter, RAFT_MSG_VOTE_REPLY, 2) != NULL, "the durable vote does not leave");
+	lab_check(lab, solo_sent(&voter, RAFT_MSG_VOTE_REPLY, 2) != NULL, "the durable vote does not leave");
 
-	round = begin_prevote(&candidate);
-	solo_receive(&candidate, vote_reply(RAFT_MSG_PREVOTE_REPLY, 2, 1, round, true));
-	lab_check(lab, sent(&candidate, RAFT_MSG_VOTE, 0) == NULL, "a request left before our vote was durable");
+	round = solo_begin_prevote(&candidate);
+	solo_receive(&candidate, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 2, 1, round, true));
+	lab_check(lab, solo_sent(&candidate, RAFT_MSG_VOTE, 0) == NULL, "a request left before our vote was durable");
 	solo_durable(&candidate);
-	lab_check(lab, sent(&candidate, RAFT_MSG_VOTE, 3) != NULL, "the vote request does not leave");
+	lab_check(lab, solo_sent(&candidate, RAFT_MSG_VOTE, 3) != NULL, "the vote request does not leave");
 }
 
 /* A pre-vote asks, and changes nothing; who hears a leader says no. */
@@ -410,15 +211,15 @@ static void
 lesson_prevote_changes_nothing(Lab *lab)
 {
 	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
-	RaftMessage prevote = vote_request(3, 8, 5, 8);
+	RaftMessage prevote = solo_vote_request(3, 8, 5, 8);
 
 	prevote.type = RAFT_MSG_PREVOTE;
 	solo_receive(&solo, prevote);
 	lab_check(lab, solo.status.term == 1 && solo.status.vote == 0, "a pre-vote changed term or vote");
-	lab_check(lab, sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a pre-vote is refused without reason");
-	solo_receive(&solo, append(1, 1, 1, 1, NULL, 0));
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a pre-vote is refused without reason");
+	solo_receive(&solo, solo_append(1, 1, 1, 1, NULL, 0));
 	solo_receive(&solo, prevote);
-	lab_check(lab, !sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a pre-vote is granted against a live leader");
+	lab_check(lab, !solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a pre-vote is granted against a live leader");
 }
 
 /* A leader that hears no quorum stops leading, and tells clients so. */
@@ -428,16 +229,16 @@ lesson_leader_without_quorum_steps_down(Lab *lab)
 	Solo		solo = solo_boot(lab, 5, 1, 0, NULL, 0);
 	RaftTime	start;
 
-	become_leader(&solo, 1, 5);
+	solo_become_leader(&solo, 1, 5);
 	start = solo.now;
 	solo_durable(&solo);
-	while (solo.status.role == RAFT_LEADER && solo.now < start + 4 * TIMEOUT)
+	while (solo.status.role == RAFT_LEADER && solo.now < start + 4 * SOLO_TIMEOUT)
 	{
 		solo_tick(&solo);
-		solo_receive(&solo, ack(2, 2, 2));	/* one of four peers is no quorum */
+		solo_receive(&solo, solo_ack(2, 2, 2));	/* one of four peers is no quorum */
 	}
 	lab_check(lab, solo.status.role == RAFT_FOLLOWER, "a leader without a quorum stays");
-	lab_check(lab, solo.now <= start + 2 * TIMEOUT, "it took %llu ms to step down",
+	lab_check(lab, solo.now <= start + 2 * SOLO_TIMEOUT, "it took %llu ms to step down",
 			  (unsigned long long) ((solo.now - start) / MS));
 }
 
@@ -449,17 +250,17 @@ lesson_stale_reply_is_dropped(Lab *lab)
 {
 	const RaftTerm terms[] = {2, 2, 2};
 	Solo		solo = solo_boot(lab, 3, 2, 0, terms, 3);
-	RaftMessage rejection = ack(2, 3, 1);
+	RaftMessage rejection = solo_ack(2, 3, 1);
 	RaftIndex	next;
 
-	become_leader(&solo, 2, 3);
+	solo_become_leader(&solo, 2, 3);
 	solo_durable(&solo);
-	solo_receive(&solo, ack(2, 2, 5));
+	solo_receive(&solo, solo_ack(2, 2, 5));
 	lab_check(lab, solo.status.peers[0].match == 0 && solo.status.commit == 1,
 			  "an acknowledgement of an older term was counted");
 
 	/* nor does an old rejection take back what was confirmed */
-	solo_receive(&solo, ack(2, 3, 5));
+	solo_receive(&solo, solo_ack(2, 3, 5));
 	lab_check(lab, solo.status.peers[0].match == 5, "an acknowledgement was not counted");
 	next = solo.status.peers[0].next;
 	rejection.granted = false;
@@ -469,9 +270,9 @@ lesson_stale_reply_is_dropped(Lab *lab)
 	solo_receive(&solo, rejection);
 	lab_check(lab, solo.status.peers[0].match == 5 && solo.status.peers[0].next == next,
 			  "a stale rejection moved match or next");
-	solo_receive(&solo, ack(2, 3, 2));
+	solo_receive(&solo, solo_ack(2, 3, 2));
 	lab_check(lab, solo.status.peers[0].match == 5, "a late acknowledgement took match back");
-	solo_receive(&solo, ack(3, 3, 500));
+	solo_receive(&solo, solo_ack(3, 3, 500));
 	lab_check(lab, solo.status.commit == 5, "an acknowledgement of entries that do not exist counts");
 }
 
@@ -482,15 +283,15 @@ lesson_late_short_append_never_truncates(Lab *lab)
 	const RaftTerm terms[] = {2, 2, 2, 2};
 	Solo		solo = solo_boot(lab, 3, 2, 0, NULL, 0);
 
-	solo_receive(&solo, append(2, 1, 1, 1, terms, 4));
+	solo_receive(&solo, solo_append(2, 1, 1, 1, terms, 4));
 	solo_durable(&solo);
 	lab_check(lab, solo.status.last == 5, "the entries were not taken");
 	for (uint32_t n = 0; n < 4; n++)
 	{
 		const RaftMessage *reply;
 
-		solo_receive(&solo, append(2, 1, 1, 1, terms, n));
-		reply = sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
+		solo_receive(&solo, solo_append(2, 1, 1, 1, terms, n));
+		reply = solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
 		lab_check(lab, solo.status.last == 5, "a late append of %u entries truncated", n);
 		lab_check(lab, reply != NULL && reply->granted && reply->log_index <= 5,
 				  "a late append is not acknowledged");
@@ -505,15 +306,15 @@ lesson_only_what_the_leader_confirmed_counts(Lab *lab)
 	Solo		solo = solo_boot(lab, 3, 3, 0, terms, 4);
 	const RaftMessage *reply;
 
-	solo_receive(&solo, append(3, 1, 1, 5, NULL, 0));
-	reply = sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
+	solo_receive(&solo, solo_append(3, 1, 1, 5, NULL, 0));
+	reply = solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
 	lab_check(lab, reply != NULL && reply->granted && reply->log_index == 1,
 			  "acknowledged more than the leader confirmed");
 	lab_check(lab, solo.status.commit == 1, "committed more than the leader confirmed");
 
 	/* a heartbeat is checked as any append: what it follows is not there */
-	solo_receive(&solo, append(3, 5, 3, 5, NULL, 0));
-	reply = sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
+	solo_receive(&solo, solo_append(3, 5, 3, 5, NULL, 0));
+	reply = solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
 	lab_check(lab, reply != NULL && !reply->granted, "a heartbeat skips the check of the previous entry");
 	lab_check(lab, solo.status.commit == 1, "a rejected heartbeat moved commit");
 }
@@ -528,12 +329,12 @@ lesson_acknowledgement_waits_for_the_disk(Lab *lab)
 
 	for (int i = 0; i < 2; i++)
 	{
-		solo_receive(&solo, append(2, 1, 1, 1, terms, 2));
-		reply = sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
+		solo_receive(&solo, solo_append(2, 1, 1, 1, terms, 2));
+		reply = solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
 		lab_check(lab, reply == NULL || reply->log_index == 1, "acknowledged before it was durable");
 	}
 	solo_durable(&solo);
-	reply = sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
+	reply = solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
 	lab_check(lab, reply != NULL && reply->granted && reply->log_index == 3,
 			  "what is durable is not acknowledged");
 }
@@ -545,13 +346,13 @@ lesson_old_term_is_not_committed_by_counting(Lab *lab)
 	const RaftTerm terms[] = {2};
 	Solo		solo = solo_boot(lab, 3, 3, 0, terms, 1);
 
-	become_leader(&solo, 3, 3);
+	solo_become_leader(&solo, 3, 3);
 	solo_durable(&solo);
 	lab_check(lab, solo.status.last == 3, "the new leader appended no entry of its term");
-	solo_receive(&solo, ack(2, 4, 2));
-	solo_receive(&solo, ack(3, 4, 2));
+	solo_receive(&solo, solo_ack(2, 4, 2));
+	solo_receive(&solo, solo_ack(3, 4, 2));
 	lab_check(lab, solo.status.commit == 1, "an entry of term 2 is committed by counting");
-	solo_receive(&solo, ack(2, 4, 3));
+	solo_receive(&solo, solo_ack(2, 4, 3));
 	lab_check(lab, solo.status.commit == 3, "an entry of the leader's term does not commit");
 }
 
@@ -562,16 +363,16 @@ lesson_leader_counts_its_disk_only(Lab *lab)
 	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
 	Solo		alone = solo_boot(lab, 1, 1, 0, NULL, 0);
 
-	become_leader(&solo, 1, 3);
-	solo_receive(&solo, ack(2, 2, 2));
+	solo_become_leader(&solo, 1, 3);
+	solo_receive(&solo, solo_ack(2, 2, 2));
 	lab_check(lab, solo.status.commit == 1, "the leader counted its own unsynced entry");
 	solo_durable(&solo);
 	lab_check(lab, solo.status.commit == 2, "the durable entry does not commit");
 
 	/* two followers are a quorum without it */
 	solo_propose(&solo, 1);
-	solo_receive(&solo, ack(2, 2, 3));
-	solo_receive(&solo, ack(3, 2, 3));
+	solo_receive(&solo, solo_ack(2, 2, 3));
+	solo_receive(&solo, solo_ack(3, 2, 3));
 	lab_check(lab, solo.status.commit == 3, "two followers of three are no quorum");
 
 	solo_tick(&alone);
@@ -590,11 +391,11 @@ lesson_majority_counts_oneself(Lab *lab)
 	{
 		Solo		solo = solo_boot(lab, n, 1, 0, NULL, 0);
 
-		become_leader(&solo, 1, n);
+		solo_become_leader(&solo, 1, n);
 		solo_durable(&solo);
 		for (RaftNodeId i = 2; i <= n; i++)
 		{
-			solo_receive(&solo, ack(i, 2, 2));
+			solo_receive(&solo, solo_ack(i, 2, 2));
 			lab_check(lab, (solo.status.commit == 2) == (i >= n / 2 + 1),
 					  "%u of %u: commit is %llu", i, n, (unsigned long long) solo.status.commit);
 		}
@@ -607,12 +408,12 @@ lesson_backup_skips_whole_terms(Lab *lab)
 {
 	RaftTerm	terms[200];
 	Solo		solo;
-	RaftMessage rejection = ack(2, 5, 30);
+	RaftMessage rejection = solo_ack(2, 5, 30);
 
 	for (size_t i = 0; i < lengthof(terms); i++)
 		terms[i] = i < 50 ? 2 : 4;
 	solo = solo_boot(lab, 3, 4, 0, terms, lengthof(terms));
-	become_leader(&solo, 4, 3);
+	solo_become_leader(&solo, 4, 3);
 	solo_durable(&solo);
 	rejection.granted = false;
 	rejection.floor = 0;
@@ -627,11 +428,11 @@ lesson_backup_skips_whole_terms(Lab *lab)
 	for (size_t i = 0; i < lengthof(terms); i++)
 		terms[i] = i < 50 ? 2 : 3;
 	solo = solo_boot(lab, 3, 4, 0, terms, lengthof(terms));
-	solo_receive(&solo, append(5, 150, 2, 1, NULL, 0));
-	lab_check(lab, sent(&solo, RAFT_MSG_APPEND_REPLY, 2) == NULL, "a rejection of term 5 left before the term was durable");
+	solo_receive(&solo, solo_append(5, 150, 2, 1, NULL, 0));
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2) == NULL, "a rejection of term 5 left before the term was durable");
 	solo_durable(&solo);
-	lab_check(lab, sent(&solo, RAFT_MSG_APPEND_REPLY, 2) != NULL &&
-			  sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == 51,
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2) != NULL &&
+			  solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == 51,
 			  "the hint does not skip the follower's term");
 }
 
@@ -642,18 +443,18 @@ lesson_full_window_gathers_proposals(Lab *lab)
 	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
 	uint32_t	appends = 0;
 
-	become_leader(&solo, 1, 3);
+	solo_become_leader(&solo, 1, 3);
 	solo_durable(&solo);
-	solo_receive(&solo, ack(2, 2, 2));
+	solo_receive(&solo, solo_ack(2, 2, 2));
 	for (int i = 0; i < 100; i++)
 	{
 		solo_propose(&solo, 1);
-		appends += sent(&solo, RAFT_MSG_APPEND, 2) != NULL;
+		appends += solo_sent(&solo, RAFT_MSG_APPEND, 2) != NULL;
 	}
 	lab_check(lab, appends == 8, "%u appends are under way to one peer, 8 are allowed", appends);
-	solo_receive(&solo, ack(2, 2, 3));
-	lab_check(lab, sent(&solo, RAFT_MSG_APPEND, 2) != NULL &&
-			  sent(&solo, RAFT_MSG_APPEND, 2)->n_entries == 92,
+	solo_receive(&solo, solo_ack(2, 2, 3));
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND, 2) != NULL &&
+			  solo_sent(&solo, RAFT_MSG_APPEND, 2)->n_entries == 92,
 			  "what gathered does not leave in one append");
 }
 
@@ -663,10 +464,10 @@ lesson_failed_write_stops_the_core(Lab *lab)
 {
 	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
 
-	become_leader(&solo, 1, 3);
+	solo_become_leader(&solo, 1, 3);
 	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_WRITE_FAILED, .u.op = solo.written});
 	solo_durable(&solo);
-	solo_receive(&solo, ack(2, 2, 2));
+	solo_receive(&solo, solo_ack(2, 2, 2));
 	lab_check(lab, solo.status.commit == 1 && solo.actions->n == 0, "a stopped core goes on");
 	solo_propose(&solo, 1);
 	lab_check(lab, solo.actions->n == 1 && solo.actions->item[0].type == RAFT_ACTION_REFUSED &&

@@ -41,6 +41,9 @@ static bool own_owner_busy = false;
 static void
 release_own_owner(void)
 {
+	/* an error may have come while it was the current one: nobody may use it further */
+	if (CurrentResourceOwner == own_owner)
+		CurrentResourceOwner = NULL;
 	ResourceOwnerRelease(own_owner, RESOURCE_RELEASE_BEFORE_LOCKS, false, true);
 	ResourceOwnerRelease(own_owner, RESOURCE_RELEASE_LOCKS, false, true);
 	ResourceOwnerRelease(own_owner, RESOURCE_RELEASE_AFTER_LOCKS, false, true);

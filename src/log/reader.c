@@ -93,7 +93,7 @@ raft_log_report_damage(RaftIndex index, const char *detail)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("the Raft log is damaged at entry %llu", (unsigned long long) index),
 			 detail ? errdetail_internal("%s", detail) : 0,
-			 errhint("Drop and create extension raft_pg again to make this server a new node.")));
+			 errhint("Without its log this server must not be started as the same node again; DROP EXTENSION raft_pg frees it for another group.")));
 }
 
 void
@@ -116,7 +116,7 @@ raft_log_check_meta(RaftMetaResult result, const RaftLogMeta *meta)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("the Raft log is damaged in block 0"),
-					 errhint("Drop and create extension raft_pg again to make this server a new node.")));
+					 errhint("Without its log this server must not be started as the same node again; DROP EXTENSION raft_pg frees it for another group.")));
 			break;
 	}
 }

@@ -49,7 +49,7 @@ refuse_identity(const char *what, uint64 stored, uint64 now)
 			 errmsg("the Raft log in this database belongs to another %s", what),
 			 errdetail("The log was written with %s %llu, now it is %llu.", what,
 					   (unsigned long long) stored, (unsigned long long) now),
-			 errhint("Drop and create extension raft_pg again to make this server a new node.")));
+			 errhint("Without its log this server must not be started as the same node again; DROP EXTENSION raft_pg frees it for another group.")));
 }
 
 /*
@@ -69,7 +69,7 @@ check_identity(const RaftLogMeta *meta, const RaftLogIdentity *identity)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the Raft log in this database belongs to another group"),
-				 errhint("Drop and create extension raft_pg again to make this server a new node.")));
+				 errhint("Without its log this server must not be started as the same node again; DROP EXTENSION raft_pg frees it for another group.")));
 	if (identity->node != 0 && meta->node != identity->node)
 		refuse_identity("node", meta->node, identity->node);
 }

@@ -47,7 +47,8 @@ send_ack(RaftCore *core, uint64_t round)
 }
 
 /*
- * The logs do not agree at the previous index: say where they still might.
+ * The logs do not agree at the previous index: say where they still might.  Not
+ * below what is compacted: no term is known there, and no honest leader disagrees.
  */
 static void
 send_rejection(RaftCore *core, const RaftMessage *message)
@@ -55,6 +56,7 @@ send_rejection(RaftCore *core, const RaftMessage *message)
 	RaftIndex	hint = trail_last_not_above(&core->trail, message->log_index - 1,
 											message->log_term);
 
+	hint = raft_max(hint, core->trail.first - 1);
 	if (MUTANT(BACKUP_BY_ONE))
 		hint = raft_min(message->log_index - 1, core->trail.last);
 	send_reply(core, message->round, false, hint, trail_term_at(&core->trail, hint),
@@ -93,7 +95,8 @@ count_acceptable(const RaftCore *core, const RaftEntry *entries, uint32_t n_entr
 	*n_configs = 0;
 	for (uint32_t i = 0; i < n_entries; i++)
 	{
-		if (entries[i].term != term && ++runs > RAFT_MAX_RUNS)
+		/* an empty log begins a run even in the term of what was compacted */
+		if ((runs == 0 || entries[i].term != term) && ++runs > RAFT_MAX_RUNS)
 			return i;
 		term = entries[i].term;
 		if (entries[i].kind != RAFT_ENTRY_CONFIG)
@@ -162,7 +165,11 @@ count_agreeing(const RaftCore *core, const RaftMessage *message)
 	if (message->log_index + message->n_entries < core->trail.first)
 		return message->n_entries;
 	if (message->log_index + 1 < core->trail.first)
+	{
 		n = (uint32_t) (core->trail.first - 1 - message->log_index);
+		/* the newest of them is known: a leader that has another one breaks Raft */
+		raft_assert(message->entries[n - 1].term == core->trail.base_term);
+	}
 	while (n < message->n_entries &&
 		   message->log_index + 1 + n <= core->trail.last &&
 		   trail_term_at(&core->trail, message->log_index + 1 + n) == message->entries[n].term &&

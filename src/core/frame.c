@@ -92,7 +92,9 @@ is_well_formed(const RaftMessage *message, uint32_t max_entries)
 			  message->log_term == 0))
 			return false;
 	}
-	if (message->log_index > UINT64_MAX / 2 || message->commit > UINT64_MAX / 2 ||
+	/* numbers that only grow: nobody gets here by counting, and beyond they could wrap */
+	if (message->term > UINT64_MAX / 2 ||
+		message->log_index > UINT64_MAX / 2 || message->commit > UINT64_MAX / 2 ||
 		message->floor > UINT64_MAX / 2 || message->rejected > UINT64_MAX / 2)
 		return false;
 	if (message->type != RAFT_MSG_APPEND)

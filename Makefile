@@ -7,6 +7,7 @@
 #   make ladder [SEEDS=] [TEST= SEED= TRACE=1]     the laboratory's tests
 #   make scripts [REWRITE=1]      scripted races, compared line by line
 #   make coverage [SEEDS=]        lines and branches of src/core that they reach
+#   make simulate SEEDS=1000000    anything that can happen to a group, drawn from seeds
 #   make mutants                  old bugs put back: each must be found
 #   make bench [CLIENTS= DURATION= ROUNDS=]        beside quorum replication
 
@@ -46,7 +47,7 @@ override with_llvm = no
 
 # Goals that need neither PGXS nor a server to be installed beforehand; PGXS has a
 # "check" of its own that only says it is not supported.
-own_goals = check demo ladder mutants bench scripts coverage
+own_goals = check demo ladder simulate mutants bench scripts coverage
 
 ifneq (,$(filter-out $(own_goals),$(or $(MAKECMDGOALS),all)))
 
@@ -89,7 +90,7 @@ demo:
 bench:
 	@PG_CONFIG='$(PG_CONFIG)' test/bench/propose
 
-ladder scripts coverage mutants:
+ladder simulate scripts coverage mutants:
 	@$(MAKE) --no-print-directory -C test/sim $@
 
 clean-laboratory:

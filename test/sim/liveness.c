@@ -41,24 +41,36 @@ calm(Lab *lab)
 		s->core.max_inflight = 8;
 }
 
+/*
+ * A flush that takes seconds could end at any time, and bring a term to light that
+ * nobody has heard of yet: it would depose a leader, once, and rightly.
+ */
+static void
+settle_disk(Lab *lab, Node *node)
+{
+	Disk	   *disk = &node->disk;
+
+	if (node->stopped || disk->syncing)
+		node_crash(lab, node);
+	if (disk->latency > 20 * MS)
+		disk->latency = 20 * MS;
+	disk->stuck_until = 0;
+	disk->full_until = 0;
+}
+
 /* A server comes back for good, with all its links to those that did. */
 static void
 heal(Lab *lab, RaftNodeId id)
 {
 	Node	   *node = &lab->nodes[id];
-	Disk	   *disk = &node->disk;
 
-	if (disk->latency > 20 * MS)
-		disk->latency = 20 * MS;
-	disk->stuck_until = 0;
-	disk->full_until = 0;
+	settle_disk(lab, node);
 	node->crash_in = 0;
+	node->ambush = 0;
 	node->starved_until = 0;
 	node->apply_slow = 0;
 	if (node->applier_down_until > lab->now)
 		node_kill_applier(lab, node, lab->now);
-	if (node->stopped || disk->syncing)
-		node_crash(lab, node);	/* a flush may not end in seconds */
 	if (node->up)
 	{
 		if (node->paused_until > lab->now)
@@ -138,9 +150,9 @@ leave_faulty(Lab *lab, const Plan *plan, RaftNodeId id)
 	Node	   *node = &lab->nodes[id];
 
 	lab_trace(lab, "test: n%u stays faulty", id);
-	if (node->stopped)
-		node_crash(lab, node);
+	settle_disk(lab, node);
 	node->crash_in = 0;
+	node->ambush = 0;
 	if (!node->up && plan->fate[id] != PLAN_DOWN)
 		node_start(lab, node);
 	if (node->up)

@@ -12,6 +12,8 @@
  *		trace=1	print the timeline
  *		mutant=	put this bug back (builds with RAFT_MUTANTS)
  *		mutants=1	put each bug back, and find it
+ *		jobs=		run many seeds of a test in so many processes, and tell how fast
+ *		first=	.. from this seed on
  *		shrink=folder	reduce the first failing run of a test, and keep its plan there
  *		plan=file	run this plan
  *		svg=file	draw the run, or what from= and to= (milliseconds) say of it
@@ -24,7 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lab.h"
+#include "campaign.h"
 #include "mutant_runs.h"
 #include "plan.h"
 #include "scripts.h"
@@ -53,6 +55,8 @@ typedef struct Options
 	bool		trace;
 	const char *mutant;
 	bool		mutants;
+	uint64_t	jobs;			/* 0 = no campaign */
+	uint64_t	first;			/* seed of a campaign */
 	const char *shrink;			/* folder for reduced plans; empty = as it failed */
 	const char *plan;			/* file; empty = none */
 	const char *svg;			/* file for a picture; empty = none */
@@ -158,8 +162,8 @@ print_what(const Lab *lab)
 }
 
 /* Says what failed, and how to see it again; reduces it when that is wanted. */
-static void
-report_failure(Lab *lab, const LabTest *test, uint64_t seed, const char *shrink)
+void
+lab_report_failure(Lab *lab, const LabTest *test, uint64_t seed, const char *shrink)
 {
 	print_what(lab);
 	printf("    replay: make ladder TEST=%s SEED=%llu TRACE=1%s%s\n", test->name,
@@ -173,8 +177,8 @@ report_failure(Lab *lab, const LabTest *test, uint64_t seed, const char *shrink)
  * Invariant 20: the first seed of a test runs twice with its lines hashed, and
  * leaves the same number of lines and the same hash.
  */
-static bool
-same_trace_twice(Lab *lab, const LabTest *test, uint64_t seed)
+bool
+lab_same_trace_twice(Lab *lab, const LabTest *test, uint64_t seed)
 {
 	uint64_t	hash,
 				lines;
@@ -200,10 +204,10 @@ run_seeds(Lab *lab, const LabTest *test, const Options *options)
 	uint64_t	failed = 0,
 				events = 0;
 	RaftTime	time = 0;
-	bool		deterministic = same_trace_twice(lab, test, 1);
+	bool		deterministic = lab_same_trace_twice(lab, test, 1);
 
 	if (!deterministic)
-		report_failure(lab, test, 1, "");
+		lab_report_failure(lab, test, 1, "");
 	for (uint64_t seed = 1; seed <= seeds; seed++)
 	{
 		bool		run_passed = lab_run(lab, test, seed);
@@ -211,7 +215,7 @@ run_seeds(Lab *lab, const LabTest *test, const Options *options)
 		events += lab->sched.handled;
 		time += lab->now;
 		if (!run_passed && ++failed <= SHOWN_FAILURES)
-			report_failure(lab, test, seed, failed == 1 ? options->shrink : "");
+			lab_report_failure(lab, test, seed, failed == 1 ? options->shrink : "");
 	}
 	printf("%-7s %-46s %6llu seeds  %6llu passed  %4llu failed  %9.1f s  %10llu events\n",
 		   test->group, test->name, (unsigned long long) seeds,
@@ -260,7 +264,7 @@ run_one_seed(Lab *lab, const LabTest *test, const Options *options)
 		   (unsigned long long) options->seed, passed ? "passed" : "failed",
 		   (double) lab->now / (double) T, (unsigned long long) lab->sched.handled);
 	if (!passed)
-		report_failure(lab, test, options->seed, options->shrink);
+		lab_report_failure(lab, test, options->seed, options->shrink);
 	return passed;
 }
 
@@ -317,7 +321,7 @@ option_value(char *argument, const char *name)
 static void
 parse_options(Options *options, int argc, char **argv)
 {
-	*options = (Options) {.group = "all", .test = "all", .seeds = 200, .mutant = "",
+	*options = (Options) {.group = "all", .test = "all", .seeds = 200, .first = 1, .mutant = "",
 	.shrink = "", .plan = "", .svg = "", .scripts = ""};
 	for (int i = 1; i < argc; i++)
 	{
@@ -351,6 +355,10 @@ parse_options(Options *options, int argc, char **argv)
 			options->rewrite = value[0] == '1';
 		else if ((value = option_value(argv[i], "mutants")) != NULL)
 			options->mutants = value[0] == '1';
+		else if ((value = option_value(argv[i], "jobs")) != NULL)
+			options->jobs = strtoull(value, NULL, 10);
+		else if ((value = option_value(argv[i], "first")) != NULL)
+			options->first = strtoull(value, NULL, 10);
 		else
 		{
 			fprintf(stderr, "lab: unknown option \"%s\"\n", argv[i]);
@@ -388,6 +396,8 @@ main(int argc, char **argv)
 
 			if (!selected(test, &options))
 				continue;
+			if (options.jobs != 0)
+				return campaign_run(lab, test, options.first, options.seeds, (uint32_t) options.jobs);
 			ok = options.seed != 0 ? run_one_seed(lab, test, &options) :
 				run_seeds(lab, test, &options);
 			passed += ok;

@@ -8,9 +8,7 @@
 #ifndef RAFT_TEST_SIM_MUTANT_RUNS_H
 #define RAFT_TEST_SIM_MUTANT_RUNS_H
 
-#include "lab.h"
-
-extern bool lab_run(Lab *lab, const LabTest *test, uint64_t seed);
+#include "campaign.h"
 
 /* False when there is no such mutant, or none at all in this build. */
 extern bool mutant_set(const char *name);

@@ -331,6 +331,11 @@ node_step(Lab *lab, Node *node, const RaftEvent *event)
 	actions = raft_step(node->core, &timed);
 	raft_core_status(node->core, &node->status);
 	invariants_leader(lab, node);
+	if (node->ambush != 0 && node->status.role != node->before.role)
+	{
+		node->crash_in = node->ambush;
+		node->ambush = 0;
+	}
 	for (uint32_t i = 0; i < actions->n; i++)
 	{
 		if (dies_here(lab, node))
@@ -381,6 +386,7 @@ node_start(Lab *lab, Node *node)
 	node->tick_at = 0;
 	node->applying = 0;
 	node->crash_in = 0;
+	node->ambush = 0;
 	if (!recover(lab, node, &boot))
 		return;
 	node->ready = boot.applied;
@@ -418,6 +424,7 @@ node_crash(Lab *lab, Node *node)
 		return;
 	node->up = false;
 	node->crash_in = 0;
+	node->ambush = 0;
 	disk_crash(lab, node);
 	node->core = NULL;
 	node->visible = node->disk.applied;

@@ -154,6 +154,14 @@ verb_kill_in(Lab *lab, const uint64_t *args)
 		lab->nodes[args[0]].crash_in = args[1];
 }
 
+/* The same, from its next change of role: in the middle of an election. */
+static void
+verb_ambush(Lab *lab, const uint64_t *args)
+{
+	if (lab->nodes[args[0]].up)
+		lab->nodes[args[0]].ambush = args[1];
+}
+
 /* Everybody dies, and starts again. */
 static void
 verb_power_cut(Lab *lab, const uint64_t *args)
@@ -273,6 +281,7 @@ const PlanVerb fault_verbs[] = {
 	{"kill", "n", verb_kill},
 	{"start", "n", verb_start},
 	{"kill-in", "nc", verb_kill_in},
+	{"ambush", "nc", verb_ambush},
 	{"power-cut", "", verb_power_cut},
 	{"slow-disk", "nt", verb_slow_disk},
 	{"stick-disk", "nt", verb_stick_disk},

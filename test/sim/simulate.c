@@ -22,6 +22,7 @@ typedef struct Draw
 	RaftTime	at;
 	uint32_t	doomed;			/* how many disks may be lost for good: a minority */
 	RaftNodeId	first_doomed;
+	bool		storm;			/* of elections, and nothing else */
 	bool		down[LAB_MAX_NODES + 1];	/* by a step drawn before */
 } Draw;
 
@@ -115,6 +116,16 @@ draw_crumbling(Draw *draw)
 
 /* Whoever leads is cut off, and somebody else comes back. */
 static void
+draw_hunted(Draw *draw, RaftTime at)
+{
+	RaftNodeId	other = draw_node(draw);
+
+	plan_add(draw->plan, at, "depose", 0, 0, 0);
+	plan_add(draw->plan, at, "connect", other, 0, 0);
+	plan_add(draw->plan, at, "offer", other, 1, 8);
+}
+
+static void
 draw_hunt(Draw *draw)
 {
 	uint64_t	n = rng_between(draw->rng, 1, 8);
@@ -122,12 +133,8 @@ draw_hunt(Draw *draw)
 
 	for (uint64_t k = 0; k < n; k++)
 	{
-		RaftNodeId	other = draw_node(draw);
-
-		add_later(draw, later, "depose", 0, 0);
-		add_later(draw, later, "connect", other, 0);
-		plan_add(draw->plan, draw->at + later, "offer", other, 1, 8);
-		later += rng_below(draw->rng, 500) * MS;
+		draw_hunted(draw, draw->at + later);
+		later += rng_below(draw->rng, 500 * MS);
 	}
 }
 
@@ -142,10 +149,19 @@ draw_crash(Draw *draw)
 		draw->down[victim] = false;
 		return;
 	}
-	if (rng_percent(draw->rng, 50))
-		add(draw, "kill", victim, 0);
-	else
-		add(draw, "kill-in", victim, rng_between(draw->rng, 1, 30));
+	switch (rng_below(draw->rng, 4))
+	{
+		case 0:
+			add(draw, "kill-in", victim, rng_between(draw->rng, 1, 30));
+			break;
+		case 1:
+			add(draw, "ambush", victim, rng_between(draw->rng, 1, 10));
+			add_later(draw, rng_below(draw->rng, 2 * T), "start", victim, 0);
+			return;
+		default:
+			add(draw, "kill", victim, 0);
+			break;
+	}
 	if (rng_percent(draw->rng, 50))	/* soon: what it sent is still on its way */
 		add_later(draw, rng_below(draw->rng, 300) * MS, "start", victim, 0);
 	else
@@ -310,6 +326,8 @@ draw_host(Draw *draw)
 	s->apply_durable_delay = rng_percent(rng, 80) ? rng_below(rng, 200 * MS) : 0;
 	s->compact = rng_percent(rng, 50);
 	s->compact_to_tip = rng_percent(rng, 50);
+	if (draw->storm && s->disk_latency > 3 * MS)
+		s->disk_latency = 3 * MS;
 }
 
 static void
@@ -327,6 +345,13 @@ draw_network(Draw *draw)
 	net->duplicate_percent = rng_percent(rng, 40) ? (uint32_t) rng_between(rng, 1, 20) : 0;
 	net->replay_percent = rng_percent(rng, 30) ? (uint32_t) pick_of(rng, 1, 5, 50) : 0;
 	net->corrupt_percent = rng_percent(rng, 20) ? (uint32_t) rng_between(rng, 1, 5) : 0;
+	if (!draw->storm)
+		return;
+
+	/* votes of campaigns long lost still arrive */
+	net->unreliable = true;
+	net->long_reordering = true;
+	net->replay_percent = 50;
 }
 
 static void
@@ -373,6 +398,12 @@ draw_faults(Draw *draw)
 	size_t		n = 0;
 	RaftTime	pause = rng_between(rng, 50, 1000) * MS;
 
+	if (draw->storm)
+	{
+		for (draw->at = 0; draw->at < draw->plan->end; draw->at += rng_below(rng, 500 * MS))
+			draw_hunted(draw, draw->at);
+		return;
+	}
 	for (size_t i = 0; i < lengthof(classes); i++)
 		if (rng_percent(rng, classes[i].percent))
 			on[n++] = i;
@@ -413,10 +444,12 @@ simulate(Lab *lab)
 	Plan	   *plan = lab->plan;
 	Draw		draw = {.lab = lab, .rng = &lab->rng_test, .plan = plan};
 
-	plan_world(lab, plan, (uint32_t) pick_of(draw.rng, 1, 2, 3, 3, 3, 4, 5, 5, 6, 7));
+	draw.storm = rng_percent(draw.rng, 5);
+	plan_world(lab, plan, (uint32_t) (draw.storm ? pick_of(draw.rng, 3, 3, 5) :
+									  pick_of(draw.rng, 1, 2, 3, 3, 3, 4, 5, 5, 6, 7)));
 	draw.first_doomed = draw_node(&draw);
 	draw.doomed = (uint32_t) rng_below(draw.rng, plan->n - plan->n / 2);
-	plan->end = rng_between(draw.rng, 2, 8) * T;
+	plan->end = rng_between(draw.rng, 2, 8) * T * (draw.storm ? 4 : 1);
 	draw_host(&draw);
 	draw_network(&draw);
 	draw_clients(&draw);

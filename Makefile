@@ -8,6 +8,7 @@
 #   make scripts [REWRITE=1]      scripted races, compared line by line
 #   make coverage [SEEDS=]        lines and branches of src/core that they reach
 #   make simulate SEEDS=1000000    anything that can happen to a group, drawn from seeds
+#   make replay FILE= [TRACE=1]   what servers recorded (raft_pg.record_events)
 #   make mutants                  old bugs put back: each must be found
 #   make bench [CLIENTS= DURATION= ROUNDS=]        beside quorum replication
 
@@ -23,14 +24,14 @@ OBJS = \
 	src/api/members.o src/api/node_row.o src/api/propose.o src/api/start.o src/api/state.o \
 	src/api/stats.o src/api/wait.o \
 	src/apply/applied.o src/apply/applier.o src/apply/batch.o src/apply/machine.o \
-	src/core/append.o src/core/convert.o src/core/election.o src/core/frame.o src/core/membership.o \
+	src/core/append.o src/core/convert.o src/core/election.o src/core/eventlog.o src/core/frame.o src/core/membership.o \
 	src/core/names.o src/core/progress.o src/core/raft.o src/core/record.o src/core/replication.o \
 	src/core/trail.o src/core/writes.o \
 	src/log/page_write.o src/log/pages.o src/log/reader.o src/log/recover.o src/log/ring.o \
 	src/log/scan.o src/log/tableam.o src/log/writer.o \
 	src/net/conninfo.o src/net/inbox.o src/net/link.o src/net/peer.o src/net/stream.o \
 	src/node/actions.o src/node/group.o src/node/launcher.o src/node/lifecycle.o \
-	src/node/outcome.o src/node/proposals.o src/node/publish.o src/node/space.o src/node/start.o \
+	src/node/outcome.o src/node/proposals.o src/node/publish.o src/node/record.o src/node/space.o src/node/start.o \
 	src/node/worker.o
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
@@ -47,7 +48,7 @@ override with_llvm = no
 
 # Goals that need neither PGXS nor a server to be installed beforehand; PGXS has a
 # "check" of its own that only says it is not supported.
-own_goals = check demo ladder simulate mutants bench scripts coverage
+own_goals = check demo ladder simulate mutants replay bench scripts coverage
 
 ifneq (,$(filter-out $(own_goals),$(or $(MAKECMDGOALS),all)))
 
@@ -90,7 +91,7 @@ demo:
 bench:
 	@PG_CONFIG='$(PG_CONFIG)' test/bench/propose
 
-ladder simulate scripts coverage mutants:
+ladder simulate scripts coverage mutants replay:
 	@$(MAKE) --no-print-directory -C test/sim $@
 
 clean-laboratory:

@@ -38,6 +38,8 @@ int			raft_election_timeout_ms = 600;
 int			raft_connect_timeout_ms = 2000;
 int			raft_max_command_size_kb = 256;
 int			raft_propose_timeout_ms = 30000;
+bool		raft_record_events = false;
+int			raft_record_events_limit_mb = 1024;
 
 bool		raft_preloaded = false;
 
@@ -168,6 +170,22 @@ define_reloadable_settings(void)
 							&raft_connect_timeout_ms,
 							2000, 50, 600 * 1000,
 							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("raft_pg.record_events",
+							 "Records each node's events in \"raft_pg_events\" below the data directory, for a replay.",
+							 "A recording begins with the start of a node. It holds the commands.",
+							 &raft_record_events,
+							 false,
+							 PGC_SIGHUP, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomIntVariable("raft_pg.record_events_limit",
+							"A recording of events ends when its file has reached this size.",
+							NULL,
+							&raft_record_events_limit_mb,
+							1024, 1, 1024 * 1024,
+							PGC_SIGHUP, GUC_UNIT_MB,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("raft_pg.propose_timeout",

@@ -359,7 +359,8 @@ raft_node_step(RaftNode *node, RaftEvent *event)
 	const RaftActions *actions;
 
 	event->now = node->now;
-	actions = raft_step(node->core, event);
+	actions = unlikely(node->recorder != NULL) ?
+		raft_record_step(node, event) : raft_step(node->core, event);
 	for (uint32 i = 0; i < actions->n; i++)
 		execute(node, event, &actions->item[i]);
 	node->deadline = actions->deadline;

@@ -6,6 +6,7 @@
  * worker.c		the main loop
  * start.c		from the row in raft.node and the log to a booted core
  * actions.c	steps the core and executes what it asks for
+ * record.c		what the core is given, in a file, for a replay
  * space.c		room in the log: who may use it, and how it is won back
  * publish.c	what others see of this node
  *
@@ -30,6 +31,8 @@ typedef struct RaftNodeConfig
 	uint8		data[RAFT_MAX_CONFIG_BYTES];
 } RaftNodeConfig;
 
+typedef struct RaftRecorder RaftRecorder;
+
 typedef struct RaftNode
 {
 	RaftGroup  *group;
@@ -37,6 +40,7 @@ typedef struct RaftNode
 	char		name[RAFT_MAX_NODE_NAME + 1];
 
 	RaftCore   *core;
+	RaftRecorder *recorder;		/* NULL = events are not recorded */
 	RaftLogWriter *writer;
 	RaftLogReader *reader;
 	RaftPeers  *peers;
@@ -110,6 +114,23 @@ extern uint64 raft_node_next_clock(RaftNode *node);
 /* Keeps the payload of a configuration that stands, or will stand, at index. */
 extern void raft_node_keep_config(RaftNode *node, RaftIndex index,
 								  const uint8 *data, uint32 size);
+
+/* --- record.c --- */
+
+/*
+ * Records from now on, if the settings want it: sets node->recorder, and lets
+ * the core ask through it.
+ */
+extern void raft_record_start(RaftNode *node, RaftInit *init);
+
+/* raft_step(), recorded; for a node with a recorder. */
+extern const RaftActions *raft_record_step(RaftNode *node, const RaftEvent *event);
+
+/* Writes what was recorded in this turn. */
+extern void raft_record_flush(RaftNode *node);
+
+/* The settings were read again. */
+extern void raft_record_reload(RaftNode *node);
 
 /* --- space.c --- */
 

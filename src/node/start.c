@@ -208,6 +208,7 @@ create_core(RaftNode *node, uint64 boot_count)
 	init.settings = raft_node_settings();
 	init.batch_end = raft_log_batch_end;
 	init.batch_end_arg = node->reader;
+	raft_record_start(node, &init);
 	node->core = raft_core_init(palloc(raft_core_size()), &init);
 }
 

@@ -48,6 +48,7 @@ reload_settings(RaftNode *node)
 	settings = raft_node_settings();
 	event.u.settings = &settings;
 	raft_node_step(node, &event);
+	raft_record_reload(node);
 }
 
 static void
@@ -267,6 +268,7 @@ turn(RaftNode *node)
 	raft_node_settle(node);
 	raft_peers_flush(node->peers);
 	raft_node_publish(node);
+	raft_record_flush(node);
 	wait(node);
 }
 

@@ -503,6 +503,7 @@ struct Lab
 	uint32_t	next_start;		/* one(): the server that is offered the command next */
 	Plan	   *plan;			/* of this run, when it has one */
 	struct Clients *clients;	/* NULL = none */
+	struct Recordings *recordings;	/* of every start of a node; NULL = none (replay.h) */
 };
 
 extern Lab *current_lab;		/* for raft_host_panic() */
@@ -599,5 +600,6 @@ extern const LabTest lesson_tests[];
 extern const LabTest lesson_core_tests[];
 extern const LabTest codec_tests[];
 extern const LabTest linearize_tests[];
+extern const LabTest eventlog_tests[];
 
 #endif							/* RAFT_TEST_SIM_LAB_H */

@@ -17,6 +17,7 @@
  *		shrink=folder	reduce the first failing run of a test, and keep its plan there
  *		plan=file	run this plan
  *		svg=file	draw the run, or what from= and to= (milliseconds) say of it
+ *		replay=file	replay a server's recording; may be given several times
  *		scripts=folder	with the scripts of this folder
  *		rewrite=1	scripts: write what happens into their files
  *
@@ -29,6 +30,7 @@
 #include "campaign.h"
 #include "mutant_runs.h"
 #include "plan.h"
+#include "replay.h"
 #include "scripts.h"
 #include "shrink.h"
 #include "svg.h"
@@ -43,7 +45,7 @@ static Lab	the_lab = {.plan = &the_plan};
 static const LabTest *suites[] = {
 	NULL,						/* the scripts, when there are any */
 	codec_tests, linearize_tests, lesson_core_tests, lesson_tests, ladder_a_tests, ladder_b_tests, ladder_c_tests,
-	simulate_tests
+	simulate_tests, eventlog_tests
 };
 
 typedef struct Options
@@ -64,6 +66,8 @@ typedef struct Options
 	RaftTime	to;
 	const char *scripts;		/* folder; empty = none */
 	bool		rewrite;
+	char	  **replays;		/* recordings */
+	int			n_replays;
 } Options;
 
 /* A broken invariant or check ends the run. */
@@ -322,7 +326,7 @@ static void
 parse_options(Options *options, int argc, char **argv)
 {
 	*options = (Options) {.group = "all", .test = "all", .seeds = 200, .first = 1, .mutant = "",
-	.shrink = "", .plan = "", .svg = "", .scripts = ""};
+	.shrink = "", .plan = "", .svg = "", .scripts = "", .replays = argv};
 	for (int i = 1; i < argc; i++)
 	{
 		char	   *value;
@@ -353,6 +357,8 @@ parse_options(Options *options, int argc, char **argv)
 			options->scripts = value;
 		else if ((value = option_value(argv[i], "rewrite")) != NULL)
 			options->rewrite = value[0] == '1';
+		else if ((value = option_value(argv[i], "replay")) != NULL)
+			argv[options->n_replays++] = value; /* the place of an argument that was read */
 		else if ((value = option_value(argv[i], "mutants")) != NULL)
 			options->mutants = value[0] == '1';
 		else if ((value = option_value(argv[i], "jobs")) != NULL)
@@ -388,6 +394,8 @@ main(int argc, char **argv)
 	}
 	if (options.plan[0] != '\0')
 		return run_plan_file(lab, &options);
+	if (options.n_replays > 0)
+		return replay_files(lab, options.replays, options.n_replays, options.trace);
 	for (size_t s = 0; s < lengthof(suites); s++)
 	{
 		for (const LabTest *test = suites[s]; test->name != NULL; test++)

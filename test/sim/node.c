@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "host_mutants.h"
+#include "replay.h"
 
 /* The clock that entries carry: virtual time, on some day. */
 #define EPOCH	UINT64_C(1700000000000000)
@@ -26,6 +27,8 @@ batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes, uint32
 	*bytes = simlog_at(&node->log, first)->length;
 	while (end < last && *bytes + simlog_at(&node->log, end + 1)->length <= max_bytes)
 		*bytes += simlog_at(&node->log, ++end)->length;
+	if (current_lab->recordings != NULL)
+		recording_answer(current_lab, node->id, &(RaftBatchAnswer) {first, last, end, *bytes});
 	return end;
 }
 
@@ -328,7 +331,8 @@ node_step(Lab *lab, Node *node, const RaftEvent *event)
 
 	timed.now = node_clock(lab, node);
 	node->before = node->status;
-	actions = raft_step(node->core, &timed);
+	actions = lab->recordings != NULL ?
+		recording_step(lab, node, &timed) : raft_step(node->core, &timed);
 	raft_core_status(node->core, &node->status);
 	invariants_leader(lab, node);
 	if (node->ambush != 0 && node->status.role != node->before.role)
@@ -405,6 +409,8 @@ node_start(Lab *lab, Node *node)
 	if (node->memory == NULL)
 		abort();
 	node->core = raft_core_init(node->memory, &init);
+	if (lab->recordings != NULL)
+		recording_begin(lab, &init);
 	memset(&node->status, 0, sizeof(node->status));
 	lab_trace(lab, "n%u  starts: boot %llu, term %llu, vote %u, log %llu..%llu, applied %llu",
 			  node->id, (unsigned long long) node->boot, (unsigned long long) boot.term, boot.vote,

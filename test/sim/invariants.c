@@ -201,9 +201,12 @@ invariants_send(Lab *lab, Node *node, const RaftMessage *message, RaftOp after)
 static void
 check_commit_quorum(Lab *lab, Node *node, RaftIndex commit)
 {
-	const LogEntry *newest = simlog_at(&node->log, commit);
+	const LogEntry *newest;
 	uint32_t	durable = 0;
 
+	if (commit > node->log.last)
+		lab_fail(lab, 8, "node %u commits %llu in the step that appends it", node->id, ULL(commit));
+	newest = simlog_at(&node->log, commit);
 	if (node->status.role != RAFT_LEADER)
 		lab_fail(lab, 8, "node %u commits %llu as %s, no leader committed past %llu", node->id,
 				 ULL(commit), raft_role_name(node->status.role), ULL(lab->history.commit));

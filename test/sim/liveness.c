@@ -6,7 +6,8 @@
  *
  * Then, each within a bounded time: one leader; every command commits and is
  * applied by all that are well; clients are answered; logs become equal; and
- * leadership stays where it is.  The faulty must not keep the others from it.
+ * leadership stays where it is, however slow disks are.  The faulty must not keep the
+ * others from it.
  *
  * A faulty server that is linked with all that are well may lead them: with a
  * stuck disk it commits through the others'.  It is only when such a leader fails
@@ -22,6 +23,8 @@
 #define STABLE_TIME		(3 * T)
 #define FAULTY_LEADERS	10
 #define FLAP			T
+#define SLOW_FLUSH		T
+#define SLOW_COMMANDS	5
 
 /* No more faults of the network as a whole, and sizes that work off a backlog. */
 static void
@@ -317,9 +320,20 @@ expect_stability(Lab *lab)
 	lab_check(lab, cluster_until(lab, T, 50 * MS, is_led, NULL), "some do not follow the leader");
 }
 
+/* Disks that are slow delay commands; they must not cost a leader its place. */
+static void
+set_disks(Lab *lab, RaftTime latency)
+{
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		if (lab->plan->fate[i] == PLAN_WELL)
+			lab->nodes[i].disk.latency = latency;
+}
+
 void
 liveness_phase(Lab *lab, const Plan *plan)
 {
+	RaftNodeId	leader;
+
 	lab_trace(lab, "test: %u of %u are well from now on", plan_well(plan), plan->n);
 	calm(lab);
 	for (RaftNodeId i = 1; i <= plan->n; i++)
@@ -339,6 +353,12 @@ liveness_phase(Lab *lab, const Plan *plan)
 
 	/* all reports of failed calls have come too; from now on nothing changes */
 	cluster_sleep(lab, lab->network.long_delays ? 7 * T : 100 * MS);
+	leader = expect_leader(lab);
+	if (plan->fate[leader] == PLAN_WELL)	/* else an election may be due */
+		set_disks(lab, SLOW_FLUSH);
+	for (int i = 0; i < SLOW_COMMANDS; i++)
+		cluster_start(lab, leader, cluster_number((uint64_t) i));
 	expect_stability(lab);
+	set_disks(lab, 0);
 	expect_command(lab, false);
 }

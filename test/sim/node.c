@@ -493,7 +493,7 @@ node_handle(Lab *lab, const SimEvent *event)
 	{
 		SimEvent	later = *event;
 
-		later.at = node->paused_until > lab->now ? node->paused_until : node->disk.sync_end;
+		later.at = node->paused_until > lab->now ? node->paused_until : lab->now + MS;
 		sched_post(&lab->sched, later);
 		return;
 	}

@@ -444,7 +444,7 @@ simulate(Lab *lab)
 	Plan	   *plan = lab->plan;
 	Draw		draw = {.lab = lab, .rng = &lab->rng_test, .plan = plan};
 
-	draw.storm = rng_percent(draw.rng, 5);
+	draw.storm = rng_percent(draw.rng, 8);
 	plan_world(lab, plan, (uint32_t) (draw.storm ? pick_of(draw.rng, 3, 3, 5) :
 									  pick_of(draw.rng, 1, 2, 3, 3, 3, 4, 5, 5, 6, 7)));
 	draw.first_doomed = draw_node(&draw);

@@ -86,10 +86,20 @@ COMMENT ON COLUMN raft.failures.failed_at IS 'when this node applied it';
 -- Between nodes
 -- ---------------------------------------------------------------------------
 
+CREATE TABLE raft.peers (
+    node_id    integer NOT NULL PRIMARY KEY,
+    log_id     bigint NOT NULL,
+    first_seen timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE raft.peers IS 'log of each other member when it was first met; one that comes with another has lost what it acknowledged, and is refused';
+COMMENT ON COLUMN raft.peers.node_id IS 'number of the member in the group';
+COMMENT ON COLUMN raft.peers.log_id IS 'random number that its log got when it was created';
+COMMENT ON COLUMN raft.peers.first_seen IS 'when this node first met it';
+
 CREATE PROCEDURE raft.stream(protocol integer, group_id uuid, sender integer, sender_name text,
-                             sender_boot bigint, recipient text)
+                             sender_boot bigint, sender_log bigint, recipient text)
     AS 'MODULE_PATHNAME', 'raft_stream' LANGUAGE c;
-COMMENT ON PROCEDURE raft.stream(integer, uuid, integer, text, bigint, text)
+COMMENT ON PROCEDURE raft.stream(integer, uuid, integer, text, bigint, bigint, text)
     IS 'takes the messages of another node; called by its worker only';
 
 -- ---------------------------------------------------------------------------

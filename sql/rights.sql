@@ -40,7 +40,7 @@ SELECT * FROM pg_stat_raft;
 SELECT * FROM pg_stat_raft_replication;
 SELECT * FROM raft.log;
 SELECT * FROM raft.members;
-CALL raft.stream(1, gen_random_uuid(), 1, 'a', 1, 'b');
+CALL raft.stream(1, gen_random_uuid(), 1, 'a', 1, 1, 'b');
 RESET ROLE;
 
 SET ROLE regress_raft_monitor;

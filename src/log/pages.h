@@ -67,6 +67,7 @@ typedef struct RaftLogMeta
 	uint32		database;		/* oid */
 	uint32		reserved;		/* 0 */
 	uint64		boot_count;
+	uint64		log_id;			/* random, of this log and no other */
 
 	/* the newest configuration below first_index, in the configuration blocks */
 	RaftIndex	config_index;

@@ -100,6 +100,10 @@ create_log(RaftLogWriter *writer, const RaftLogIdentity *identity,
 	meta->node = identity->node;
 	meta->timeline = identity->timeline;
 	meta->database = identity->database;
+	if (!pg_strong_random(&meta->log_id, sizeof(meta->log_id)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random number")));
 	meta->term = 1;
 	meta->first_index = 1;
 	meta->last_index = 1;
@@ -153,6 +157,7 @@ raft_log_open(RaftLogShared *shared, RaftRelFile file, const RaftLogIdentity *id
 	writer->lsn = write_meta(writer);
 	raft_log_flush(writer);
 	recovery->boot_count = writer->meta.boot_count;
+	recovery->log_id = writer->meta.log_id;
 
 	raft_ring_set_ready(shared);
 	raft_pages_end(saved);

@@ -265,8 +265,9 @@ send_call(RaftLink *link, RaftTime now)
 	{
 		snprintf(call, sizeof(call),
 				 "CALL " RAFT_SCHEMA ".stream(%d, '%s'::pg_catalog.uuid, %u, %s, "
-				 UINT64_FORMAT "::pg_catalog.int8, %s)",
-				 RAFT_PROTOCOL_VERSION, group, self->self, self_name, self->boot, peer_name);
+				 UINT64_FORMAT "::pg_catalog.int8, '" INT64_FORMAT "'::pg_catalog.int8, %s)",
+				 RAFT_PROTOCOL_VERSION, group, self->self, self_name, self->boot,
+				 (int64) self->log_id, peer_name);
 		ok = PQsetnonblocking(link->conn, 1) == 0 && PQsendQuery(link->conn, call) == 1;
 	}
 	PQfreemem(self_name);

@@ -48,6 +48,7 @@ typedef struct RaftPeersInit
 	RaftNodeId	self;
 	const char *self_name;
 	uint64		boot;
+	uint64		log_id;			/* of our log: raft_check_peer_log() over there */
 	/* an open stream broke; called by raft_peers_wait() only */
 	void		(*unreachable) (void *arg, RaftNodeId peer);
 	void	   *arg;

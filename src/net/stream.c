@@ -30,6 +30,7 @@
 #undef ENABLE_GSS
 
 #include "net/inbox.h"
+#include "net/peer_log.h"
 #include "node/group.h"
 
 #include "access/xact.h"
@@ -63,6 +64,7 @@ typedef struct StreamCall
 	RaftNodeId	sender;
 	char	   *sender_name;
 	uint64		boot;			/* of the sender */
+	int64		log_id;			/* of the sender's log */
 	char	   *recipient;
 } StreamCall;
 
@@ -126,7 +128,7 @@ check_context(FunctionCallInfo fcinfo)
 static void
 read_call(FunctionCallInfo fcinfo, StreamCall *call)
 {
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 7; i++)
 	{
 		if (PG_ARGISNULL(i))
 			ereport(ERROR,
@@ -138,7 +140,8 @@ read_call(FunctionCallInfo fcinfo, StreamCall *call)
 	call->sender = (RaftNodeId) PG_GETARG_INT32(2);
 	call->sender_name = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	call->boot = (uint64) PG_GETARG_INT64(4);
-	call->recipient = text_to_cstring(PG_GETARG_TEXT_PP(5));
+	call->log_id = PG_GETARG_INT64(5);
+	call->recipient = text_to_cstring(PG_GETARG_TEXT_PP(6));
 }
 
 static RaftGroup *
@@ -519,7 +522,7 @@ run_stream(Stream *stream)
 
 /*
  * raft.stream(protocol integer, group_id uuid, sender integer, sender_name text,
- *			   sender_boot bigint, recipient text)
+ *			   sender_boot bigint, sender_log bigint, recipient text)
  */
 Datum
 raft_stream(PG_FUNCTION_ARGS)
@@ -545,6 +548,7 @@ raft_stream(PG_FUNCTION_ARGS)
 
 	stream->group = running_group();
 	check_identities(stream->group, call);
+	raft_check_peer_log(call->sender, call->sender_name, call->log_id);
 	stream->self = stream->group->node_id;
 
 	stream->inbox = raft_inbox_claim(stream->group->inboxes, call->sender, call->boot);

@@ -213,14 +213,15 @@ create_core(RaftNode *node, uint64 boot_count)
 }
 
 static void
-create_peers(RaftNode *node, uint64 boot_count)
+create_peers(RaftNode *node, const RaftLogRecovery *recovery)
 {
 	RaftPeersInit init;
 
 	memcpy(init.group, node->group->group_id, sizeof(init.group));
 	init.self = node->id;
 	init.self_name = node->name;
-	init.boot = boot_count;
+	init.boot = recovery->boot_count;
+	init.log_id = recovery->log_id;
 	init.unreachable = note_unreachable;
 	init.arg = node;
 	node->peers = raft_peers_create(&init);
@@ -314,7 +315,7 @@ raft_node_start(RaftGroup *group, Oid database)
 	load_clock(node, recovery.boot.last);
 	raft_node_keep_config(node, recovery.config_index, recovery.config_data, recovery.config_size);
 	create_core(node, recovery.boot_count);
-	create_peers(node, recovery.boot_count);
+	create_peers(node, &recovery);
 	raft_inboxes_reset(group->inboxes);
 	raft_proposals_open(group);
 

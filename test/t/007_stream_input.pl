@@ -18,6 +18,8 @@ my ($victim, $away) = $cluster->others($leader);
 # One member is away, so that nobody but the test speaks in its name.
 my $group = $cluster->value($leader, 'SELECT group_id FROM pg_stat_raft');
 my $boot  = $cluster->value($away,   'SELECT boot_count FROM pg_stat_raft');
+my $log   = $cluster->value($victim, "SELECT log_id FROM raft.peers WHERE node_id =
+	(SELECT node_id FROM raft.members WHERE node = '$away')");
 my %id    = map { $_ => $cluster->value($leader, "SELECT node_id FROM raft.members WHERE node = '$_'") }
   $cluster->names;
 $cluster->node($away)->stop;
@@ -33,11 +35,12 @@ sub call
 		sender      => $id{$away},
 		sender_name => "'$away'",
 		boot        => $boot,
+		log         => "'$log'",
 		recipient   => "'$victim'",
 		%change);
 
 	return 'CALL raft.stream('
-	  . join(', ', @argument{qw(protocol group sender sender_name boot recipient)}) . ')';
+	  . join(', ', @argument{qw(protocol group sender sender_name boot log recipient)}) . ')';
 }
 
 # --- who may open a stream ---
@@ -49,6 +52,7 @@ my @calls     = (
 	[ 'another recipient', { recipient => "'$leader'" }, '55000', qr/another Raft node/ ],
 	[ 'a stranger', { sender_name => q{'mallory'}, sender => 77 }, '42501', qr/not a member/ ],
 	[ 'a member under another number', { sender => 77 }, '42501', qr/not a member/ ],
+	[ 'a member with another log', { log => $log eq '1' ? 2 : 1 }, '55000', qr/another log/ ],
 	[ 'the recipient itself', { sender => $id{$victim}, sender_name => "'$victim'" }, '55000', qr/own identity/ ],
 	[ 'nobody', { sender_name => 'NULL' }, '22004', qr/null/ ]);
 

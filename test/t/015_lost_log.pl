@@ -1,6 +1,7 @@
-# An operator's mistake: a member that has lost its log comes back under its old name, and
-# outvotes what it had acknowledged.  The member that knows better must not follow; its group
-# fails and says so, while its server goes on.
+# An operator's mistake: a member that has lost its log comes back under its old name.  Nobody
+# listens to it, so it cannot outvote what it had acknowledged.  When a superuser overrules
+# that, the member that knows better does not follow; its group fails and says so, while its
+# server goes on.
 
 use strict;
 use warnings;
@@ -22,12 +23,22 @@ $cluster->node($forgetful)->safe_psql('postgres', 'DROP EXTENSION raft_pg');
 $cluster->node($forgetful)->safe_psql('postgres', 'CREATE EXTENSION raft_pg');
 $cluster->start_groups($forgetful);
 $cluster->node($away)->start;
+ok( $cluster->wait_until('the refusal of the new log',
+		sub { ($cluster->value($forgetful, "SELECT last_error FROM pg_stat_raft_replication WHERE node = '$away'")
+			  // '') =~ /comes with another log than before/ }),
+	'the other member does not listen to one that has lost its log');
+is($cluster->value($_, q{SELECT count(*) FROM pg_stat_raft WHERE leaderships > 0 OR leader IS NOT NULL}),
+	0, "so $_ knows no leader")
+  foreach $away, $forgetful;
+
+$cluster->node($away)->safe_psql('postgres', 'DELETE FROM raft.peers');
 ok($cluster->wait_leader($away, $forgetful), 'the two that do not know the commands elect a leader');
 ok($cluster->on_leader("SELECT raft_propose('instead'::text)", $away, $forgetful), 'which takes others');
 
 my $node = $cluster->node($leader);
 my $log  = -s $node->logfile;
 $node->start;
+$node->safe_psql('postgres', 'DELETE FROM raft.peers');
 my $postmaster = $node->{_pid};
 ok( $cluster->wait_until('the group of the one that knows better to fail',
 		sub { ($cluster->state($leader)->{state} // '') eq 'failed' }),

@@ -207,7 +207,7 @@ append_receive(RaftCore *core, const RaftMessage *message)
 	/* two leaders in one term cannot be: a stranger, or two nodes with one identity */
 	if (core->role == RAFT_LEADER || (core->leader != 0 && core->leader != message->from))
 		return;
-	if (core->leader != message->from || core->role != RAFT_FOLLOWER)
+	if (core->leader != message->from)
 		convert_to(core, RAFT_FOLLOWER, core->term, message->from);
 	core->leader_contact = core->now;
 	election_reset_timer(core);

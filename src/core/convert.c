@@ -79,7 +79,7 @@ convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
 		core->n_progress = 0;
 		core->notice_deadline = RAFT_NEVER;
 	}
-	if (from == RAFT_LEADER && role != RAFT_LEADER)
+	if (from == RAFT_LEADER)
 		election_reset_timer(core);
 
 	if (!told)

@@ -129,7 +129,7 @@ election_tick(RaftCore *core)
 	if (!membership_is_voter(core, core->self))
 		return;
 	/* a new leader opens a new term run: without room for one there is no use in winning */
-	if (!trail_can_append(&core->trail, core->term + 1))
+	if (!trail_can_begin_term(&core->trail))
 		return;
 
 	convert_to(core, RAFT_PRECANDIDATE, core->term, 0);
@@ -160,7 +160,7 @@ election_wrote(RaftCore *core)
 void
 election_leader_unreachable(RaftCore *core)
 {
-	RaftTime	soon = core->now + raft_random(core, core->settings.election_timeout / 4) + 1;
+	RaftTime	soon = core->now + raft_random(core, raft_max(core->settings.election_timeout / 4, 1)) + 1;
 
 	core->leader_contact = 0;
 	core->election_deadline = raft_min(core->election_deadline, soon);

@@ -173,7 +173,7 @@ extern uint64_t raft_random(RaftCore *core, uint64_t below);
 extern void trail_init(RaftTrail *trail, RaftIndex first, RaftTerm base_term);
 extern RaftTerm trail_term_at(const RaftTrail *trail, RaftIndex index);
 extern RaftTerm trail_last_term(const RaftTrail *trail);
-extern bool trail_can_append(const RaftTrail *trail, RaftTerm term);
+extern bool trail_can_begin_term(const RaftTrail *trail);
 extern void trail_append(RaftTrail *trail, RaftTerm term, uint32_t count);
 extern void trail_truncate(RaftTrail *trail, RaftIndex from);
 extern void trail_compact(RaftTrail *trail, RaftIndex upto);
@@ -218,6 +218,7 @@ extern void append_wrote(RaftCore *core);
 
 /* --- progress.c --- */
 extern RaftProgress *progress_find(RaftCore *core, RaftNodeId id);
+extern const RaftProgress *progress_of(const RaftCore *core, RaftNodeId id);
 extern void progress_reset(RaftCore *core);
 extern void progress_probe(RaftCore *core, RaftProgress *progress, RaftIndex next);
 extern void progress_replicate(RaftProgress *progress);

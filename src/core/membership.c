@@ -110,9 +110,8 @@ membership_truncate(RaftCore *core, RaftIndex from)
 {
 	uint32_t	before = core->n_configs;
 
-	while (core->n_configs > 0 && membership_active(core)->index >= from)
+	while (membership_active(core)->index >= from)
 		core->n_configs--;
-	raft_assert(core->n_configs > 0);
 	if (core->n_configs < before)
 		raft_add_action(core, RAFT_ACTION_CONFIG)->u.config = membership_active(core);
 }

@@ -26,6 +26,18 @@ progress_find(RaftCore *core, RaftNodeId id)
 	return NULL;
 }
 
+/* The progress of somebody who is a member and not ourselves. */
+const RaftProgress *
+progress_of(const RaftCore *core, RaftNodeId id)
+{
+	for (uint32_t i = 0;; i++)
+	{
+		raft_assert(i < core->n_progress);
+		if (core->progress[i].id == id)
+			return &core->progress[i];
+	}
+}
+
 /*
  * Begins anew with the members of the active configuration, knowing nothing of
  * them: at the begin of a leadership.
@@ -129,10 +141,7 @@ last_contact(const RaftCore *core, RaftNodeId id)
 {
 	if (id == core->self)
 		return core->now;
-	for (uint32_t i = 0; i < core->n_progress; i++)
-		if (core->progress[i].id == id)
-			return raft_max(core->progress[i].contact, core->leader_since);
-	return core->leader_since;
+	return raft_max(progress_of(core, id)->contact, core->leader_since);
 }
 
 /*

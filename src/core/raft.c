@@ -61,10 +61,11 @@ raft_random(RaftCore *core, uint64_t below)
 {
 	uint64_t	z = (core->random += UINT64_C(0x9e3779b97f4a7c15));
 
+	raft_assert(below > 0);
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	z ^= z >> 31;
-	return below == 0 ? 0 : z % below;
+	return z % below;
 }
 
 /* The next free action of this step. */
@@ -310,6 +311,7 @@ check_state(const RaftCore *core)
 	raft_assert(core->commit <= core->trail.last);
 	raft_assert(core->verified <= core->trail.last || MUTANT(TRUNCATE_NEVER));
 	raft_assert((core->role == RAFT_LEADER) == (core->leader == core->self));
+	raft_assert(core->leader == 0 || core->role == RAFT_LEADER || core->role == RAFT_FOLLOWER);
 }
 
 static void

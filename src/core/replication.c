@@ -85,10 +85,10 @@ replicate(RaftCore *core, RaftProgress *progress)
 	{
 		if (!progress_window_open(core, progress))
 			return;
+		/* a probe starts with a new leader's no-op, or with what was refused */
+		raft_assert(progress->next <= core->trail.last);
 		progress->probing = true;
-		send_append(core, progress, progress->next - 1,
-					progress->next <= core->trail.last ?
-					batch_end(core, progress->next, &bytes) : core->trail.last);
+		send_append(core, progress, progress->next - 1, batch_end(core, progress->next, &bytes));
 		return;
 	}
 	while (progress->next <= core->trail.last && progress_window_open(core, progress))
@@ -181,10 +181,7 @@ match_of(const RaftCore *core, RaftNodeId id)
 {
 	if (id == core->self)
 		return MUTANT(SELF_COUNT_EARLY) ? core->trail.last : core->durable;
-	for (uint32_t i = 0; i < core->n_progress; i++)
-		if (core->progress[i].id == id)
-			return core->progress[i].match;
-	return 0;
+	return progress_of(core, id)->match;
 }
 
 /* What every member has, voter or learner, may be dropped from the log. */

@@ -64,11 +64,11 @@ trail_last_term(const RaftTrail *trail)
 	return trail->n_runs > 0 ? trail->runs[trail->n_runs - 1].term : trail->base_term;
 }
 
-/* Is there room for an entry of this term? */
+/* Is there room for entries of a new term? */
 bool
-trail_can_append(const RaftTrail *trail, RaftTerm term)
+trail_can_begin_term(const RaftTrail *trail)
 {
-	return trail_last_term(trail) == term || trail->n_runs < RAFT_MAX_RUNS;
+	return trail->n_runs < RAFT_MAX_RUNS;
 }
 
 /* Appends count entries of one term, not lower than the last one. */

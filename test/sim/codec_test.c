@@ -492,6 +492,62 @@ codec_config_refused(Lab *lab)
 	lab_check(lab, raft_config_encode(buffer, sizeof(buffer), members, 1) == 0, "no voter");
 }
 
+/* Fields out of their domain in a record whose checksum is right. */
+static void
+codec_record_domain(Lab *lab)
+{
+	static const struct
+	{
+		size_t		at;
+		uint8_t		value;
+		bool		eight;			/* of them: the number is cleared */
+	}			cases[] = {
+		{8, 0, true}, {16, 0, true}, {48, 0, false}, {48, RAFT_ENTRY_KIND_MAX + 1, false},
+		{49, 1, false}, {50, 1, false}, {51, 1, false}
+	};
+	RaftEntry	entry = {.term = 3, .kind = RAFT_ENTRY_COMMAND};
+	RaftEntry	read;
+	RaftIndex	index;
+	uint32_t	size,
+				length;
+
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		uint8_t    *record = encode_record(7, &entry, &size);
+
+		lab_check(lab, raft_record_kind(record) == RAFT_ENTRY_COMMAND, "the kind is elsewhere");
+		memset(record + cases[i].at, cases[i].value, cases[i].eight ? 8 : 1);
+		sign(record, RAFT_RECORD_HEADER);
+		lab_check(lab, raft_record_decode(record, size, size, &index, &read, &length) ==
+				  RAFT_DECODE_MALFORMED, "a record with %u at %zu is taken", cases[i].value, cases[i].at);
+	}
+}
+
+/* Configurations that the encoder refuses to write, and the decoder to read. */
+static void
+codec_config_domain(Lab *lab)
+{
+	RaftMemberInfo members[2] = {
+		{.id = 1, .flags = RAFT_MEMBER_VOTER, .name = "a", .name_size = 1, .conninfo = ""},
+		{.id = 2, .flags = RAFT_MEMBER_VOTER, .name = "b", .name_size = 1, .conninfo = ""}
+	};
+	uint8_t		buffer[RAFT_MAX_CONFIG_BYTES];
+	RaftConfig	config;
+	size_t		size = raft_config_encode(buffer, sizeof(buffer), members, 2);
+
+	lab_check(lab, raft_config_decode(buffer, size, &config, NULL) == RAFT_DECODE_OK, "two voters");
+	buffer[4 + 4] = RAFT_MEMBER_LEARNER;
+	lab_check(lab, raft_config_decode(buffer, size, &config, NULL) == RAFT_DECODE_OK, "a learner first");
+	buffer[4 + 9 + 4] = RAFT_MEMBER_OUTGOING;
+	lab_check(lab, raft_config_decode(buffer, size, &config, NULL) == RAFT_DECODE_MALFORMED, "no voter");
+	lab_check(lab, raft_config_encode(buffer, 3, members, 1) == 0, "no room for the header");
+	members[0].conninfo_size = RAFT_MAX_CONNINFO + 1;
+	lab_check(lab, raft_config_encode(buffer, sizeof(buffer), members, 1) == 0, "a long conninfo");
+	members[0].conninfo_size = 0;
+	members[0].name_size = RAFT_MAX_NODE_NAME + 1;
+	lab_check(lab, raft_config_encode(buffer, sizeof(buffer), members, 1) == 0, "a long name");
+}
+
 const LabTest codec_tests[] = {
 	{"codec_crc", "unit", 0, 1, codec_crc},
 	{"codec_record_round_trip", "unit", 0, 0, codec_record_round_trip},
@@ -502,6 +558,8 @@ const LabTest codec_tests[] = {
 	{"codec_random_headers", "unit", 0, 20, codec_random_headers},
 	{"codec_random_bytes", "unit", 0, 20, codec_random_bytes},
 	{"codec_config", "unit", 0, 20, codec_config},
+	{"codec_record_domain", "unit", 0, 1, codec_record_domain},
+	{"codec_config_domain", "unit", 0, 1, codec_config_domain},
 	{"codec_config_refused", "unit", 0, 1, codec_config_refused},
 	{0}
 };

@@ -1,0 +1,631 @@
+/*-------------------------------------------------------------------------
+ *
+ * core_test.c
+ *	  The core's rare ways: what a healthy group never does, and what its parts
+ *	  promise each other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <string.h>
+
+#include "../../src/core/bytes.h"
+#include "../../src/core/eventlog.h"
+#include "../../src/core/internal.h"
+#include "solo.h"
+
+/* A statement that must stop the core, with an assertion of these words. */
+#define expect_stop(lab, statement, words) \
+	do { \
+		jmp_buf		outer; \
+		bool volatile stopped = true; \
+		\
+		memcpy(&outer, &(lab)->failed, sizeof(outer)); \
+		if (setjmp((lab)->failed) == 0) \
+		{ \
+			statement; \
+			stopped = false; \
+		} \
+		memcpy(&(lab)->failed, &outer, sizeof(outer)); \
+		lab_check((lab), stopped && strstr((lab)->failure.what, words) != NULL, \
+				  "the core does not stop with \"%s\"", words); \
+		memset(&(lab)->failure, 0, sizeof((lab)->failure)); \
+	} while (0)
+
+/* ---------------------------------------------------------------- parts */
+
+static void
+core_names(Lab *lab)
+{
+	const char *seen[32];
+	size_t		n = 0;
+
+	for (int role = RAFT_FOLLOWER; role <= RAFT_LEADER; role++)
+		seen[n++] = raft_role_name((RaftRole) role);
+	for (int type = 1; type <= RAFT_MSG_TYPE_MAX; type++)
+		seen[n++] = raft_message_name((RaftMessageType) type);
+	for (uint8_t kind = 1; kind <= RAFT_ENTRY_KIND_MAX; kind++)
+		seen[n++] = raft_entry_kind_name(kind);
+	for (int result = RAFT_DECODE_OK; result <= RAFT_DECODE_MALFORMED; result++)
+		seen[n++] = raft_decode_message((RaftDecodeResult) result);
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < i; j++)
+			lab_check(lab, strcmp(seen[i], seen[j]) != 0 && seen[i][0] != '?',
+					  "two names are \"%s\"", seen[i]);
+	for (int type = RAFT_EVENT_BOOT; type <= RAFT_EVENT_SETTINGS; type++)
+		lab_check(lab, raft_event_name((RaftEventType) type)[0] != '?', "an event without a name");
+	lab_check(lab, raft_role_name((RaftRole) 99)[0] == '?' &&
+			  raft_message_name((RaftMessageType) 99)[0] == '?' &&
+			  raft_entry_kind_name(99)[0] == '?' && raft_event_name((RaftEventType) 99)[0] == '?' &&
+			  raft_decode_message((RaftDecodeResult) 99)[0] == '?', "a name for nothing");
+}
+
+/* Recordings whose checksums are right and whose fields are not. */
+static void
+core_recording_domain(Lab *lab)
+{
+	static RaftEventRecord decoded;
+	RaftEventLogHeader header = {.self = 1, .boot = 1};
+	RaftEventLogHeader back;
+	uint8_t		bytes[RAFT_EVENTLOG_HEADER];
+	uint8_t		record[RAFT_EVENTLOG_RECORD] = {0};
+	RaftEvent	event = {.type = RAFT_EVENT_TICK};
+	RaftActions actions = {.n = 1};
+	uint32_t	length;
+	static const struct
+	{
+		size_t		at;
+		RaftDecodeResult result;
+	}			cases[] = {
+		{12, RAFT_DECODE_VERSION}, {100, RAFT_DECODE_VERSION}, {32, RAFT_DECODE_MALFORMED},
+		{40, RAFT_DECODE_MALFORMED}
+	};
+
+	for (size_t i = 0; i < lengthof(cases); i++)
+	{
+		raft_eventlog_header(bytes, &header);
+		bytes[cases[i].at] ^= 1;
+		put_u32(bytes + 8, raft_host_crc32c(0, bytes + 12, RAFT_EVENTLOG_HEADER - 12));
+		lab_check(lab, raft_eventlog_header_decode(bytes, sizeof(bytes), &back) == cases[i].result,
+				  "a header with another byte at %zu is taken", cases[i].at);
+	}
+
+	raft_eventlog_event(record, &event, NULL, 0);
+	raft_eventlog_finish(record, sizeof(record), RAFT_MAX_ACTIONS + 1, NULL);
+	lab_check(lab, raft_eventlog_decode(record, sizeof(record), &decoded, &length) ==
+			  RAFT_DECODE_MALFORMED, "more answers than there can be");
+	put_u32(record, RAFT_EVENTLOG_RECORD - 1);
+	put_u32(record + 4, raft_host_crc32c(0, record, 4));
+	lab_check(lab, raft_eventlog_decode(record, sizeof(record), &decoded, &length) ==
+			  RAFT_DECODE_LENGTH, "a record that is less than its head");
+
+	/* what there is not takes no room and changes no digest */
+	actions.item[0].type = (RaftActionType) 99;
+	event.type = (RaftEventType) 99;
+	lab_check(lab, raft_eventlog_event_size(&event, 0) == RAFT_EVENTLOG_RECORD, "an unknown event");
+	raft_eventlog_event(record, &event, NULL, 0);
+	raft_eventlog_digest(0, &event, &actions);
+}
+
+/* A trail against a plain list of terms. */
+static void
+core_trail(Lab *lab)
+{
+	static RaftTrail trail;
+	RaftTerm	terms[300] = {0};	/* by index; 0 = none */
+	RaftIndex	first = 1,
+				last = 0;
+	RaftTerm	term = 1;
+	Rng		   *rng = &lab->rng_test;
+
+	trail_init(&trail, 1, 0);
+	for (int step = 0; step < 200; step++)
+	{
+		uint32_t	count = (uint32_t) rng_between(rng, 1, 4);
+		RaftIndex	asked = rng_below(rng, lengthof(terms));
+		RaftTerm	limit = rng_below(rng, term + 2);
+		RaftIndex	expected = raft_min(asked, last);
+
+		switch (rng_below(rng, 4))
+		{
+			case 0:
+			case 1:
+				term += rng_below(rng, 2);
+				if (last + count >= lengthof(terms))
+					break;
+				trail_append(&trail, term, count);
+				while (count-- > 0)
+					terms[++last] = term;
+				break;
+			case 2:
+				if (last < first)
+					break;
+				count = (uint32_t) raft_min(count, last + 1 - first);
+				trail_truncate(&trail, last + 1 - count);
+				while (count-- > 0)
+					terms[last--] = 0;
+				break;
+			case 3:
+				if (last < first || rng_percent(rng, 80))
+					break;
+				first = rng_between(rng, first, last) + 1;
+				trail_compact(&trail, first - 1);
+				break;
+		}
+		term = raft_max(term, terms[last]);
+		for (RaftIndex i = 0; i < lengthof(terms); i++)
+			lab_check(lab, trail_term_at(&trail, i) == (i + 1 < first ? 0 : terms[i]),
+					  "entry %llu of %llu..%llu has the wrong term", (unsigned long long) i,
+					  (unsigned long long) first, (unsigned long long) last);
+
+		expected = raft_min(asked, last);
+		while (expected >= first && terms[expected] > limit)
+			expected--;
+		expected = expected < first ? raft_min(asked, first - 1) : expected;
+		lab_check(lab, trail_last_not_above(&trail, asked, limit) == expected,
+				  "wrong place to agree with (%llu, %llu)", (unsigned long long) asked,
+				  (unsigned long long) limit);
+	}
+}
+
+/* Only the changes of convert.c's picture are possible. */
+static void
+core_roles(Lab *lab)
+{
+	Solo		follower = solo_boot(lab, 3, 1, 0, NULL, 0);
+	Solo		candidate = solo_boot(lab, 3, 1, 0, NULL, 0);
+	Solo		leader = solo_boot(lab, 3, 1, 0, NULL, 0);
+	Solo		asking = solo_boot(lab, 3, 1, 0, NULL, 0);
+	const char *words = "is_legal";
+
+	solo_begin_prevote(&asking);
+	solo_begin_vote(&candidate, 1, 3);
+	solo_become_leader(&leader, 1, 3);
+
+	expect_stop(lab, convert_to(follower.core, RAFT_FOLLOWER, 1, 1), words);	/* of itself */
+	expect_stop(lab, convert_to(leader.core, RAFT_PRECANDIDATE, 2, 0), words);
+	expect_stop(lab, convert_to(follower.core, RAFT_PRECANDIDATE, 2, 0), words);
+	expect_stop(lab, convert_to(follower.core, RAFT_PRECANDIDATE, 1, 2), words);
+	expect_stop(lab, convert_to(follower.core, RAFT_CANDIDATE, 2, 0), words);	/* without a pre-vote */
+	expect_stop(lab, convert_to(asking.core, RAFT_CANDIDATE, 3, 0), words);
+	expect_stop(lab, convert_to(asking.core, RAFT_CANDIDATE, 2, 2), words);
+	expect_stop(lab, convert_to(follower.core, RAFT_LEADER, 1, 1), words);
+	expect_stop(lab, convert_to(candidate.core, RAFT_LEADER, 3, 1), words);
+	expect_stop(lab, convert_to(candidate.core, RAFT_LEADER, 2, 2), words);
+	expect_stop(lab, convert_to(follower.core, (RaftRole) 99, 1, 0), words);
+	expect_stop(lab, convert_to(candidate.core, RAFT_FOLLOWER, 1, 0), "term >= core->term");
+
+	candidate.core->vote = 3;
+	expect_stop(lab, convert_to(candidate.core, RAFT_LEADER, 2, 1), words);
+}
+
+/* -------------------------------------------------------- configurations */
+
+/* A configuration entry of members with these flags, ids from 1. */
+static RaftEntry
+config_entry(RaftTerm term, const uint8_t *flags, uint32_t n)
+{
+	RaftMemberInfo members[RAFT_MAX_MEMBERS] = {{0}};
+	uint8_t    *data = run_alloc(RAFT_MAX_CONFIG_BYTES);
+	RaftEntry	entry = {.term = term, .kind = RAFT_ENTRY_CONFIG, .data = data};
+
+	for (uint32_t i = 0; i < n; i++)
+		members[i] = (RaftMemberInfo) {
+			.id = i + 1, .flags = flags[i], .name = "x", .name_size = 1, .conninfo = ""
+		};
+	entry.size = (uint32_t) raft_config_encode(data, RAFT_MAX_CONFIG_BYTES, members, n);
+	return entry;
+}
+
+static void
+receive_entries(Solo *solo, RaftTerm term, RaftIndex previous, RaftTerm previous_term,
+				RaftIndex commit, const RaftEntry *entries, uint32_t n)
+{
+	RaftMessage message = solo_append(term, previous, previous_term, commit, NULL, 0);
+
+	message.entries = entries;
+	message.n_entries = n;
+	solo_receive(solo, message);
+	solo_durable(solo);
+}
+
+/* A configuration acts when it is appended, and is undone when it is truncated (§6). */
+static void
+core_configurations(Lab *lab)
+{
+	static const uint8_t voters[] = {
+		RAFT_MEMBER_VOTER, RAFT_MEMBER_VOTER, RAFT_MEMBER_VOTER, RAFT_MEMBER_VOTER, RAFT_MEMBER_VOTER
+	};
+	Solo		solo = solo_boot(lab, 3, 2, 0, NULL, 0);
+	RaftEntry	entries[RAFT_MAX_CONFIGS + 1];
+
+	for (uint32_t i = 0; i < lengthof(entries); i++)
+		entries[i] = config_entry(2, voters, 2 + i % 4);
+
+	/* with the one at index 1 there is room for all but one of them and itself */
+	receive_entries(&solo, 2, 1, 1, 1, entries, RAFT_MAX_CONFIGS + 1);
+	lab_check(lab, solo.status.last == RAFT_MAX_CONFIGS, "%llu configurations are kept",
+			  (unsigned long long) solo.status.last);
+	lab_check(lab, solo.status.config->index == solo.status.last &&
+			  solo.status.config->n_members == 4, "the newest one does not act");
+
+	/* a new leader overwrites the last two */
+	receive_entries(&solo, 3, 2, 2, 1, &(RaftEntry) {.term = 3, .kind = RAFT_ENTRY_NOOP}, 1);
+	lab_check(lab, solo.status.last == 3 && solo.status.config->index == 2 &&
+			  solo.status.config->n_members == 2, "a truncated configuration acts");
+
+	/* once committed, older ones need no room */
+	for (RaftIndex i = 3; i < 10; i++)
+	{
+		entries[0] = config_entry(3, voters, 2 + i % 4);
+		receive_entries(&solo, 3, i, 3, i, entries, 1);
+		lab_check(lab, solo.status.config->index == i + 1, "configuration %llu does not act",
+				  (unsigned long long) (i + 1));
+	}
+}
+
+/* What does not decode is not taken, nor what follows; what conflicts goes all the same. */
+static void
+core_undecodable_configuration(Lab *lab)
+{
+	const RaftTerm terms[] = {2, 2};
+	Solo		solo = solo_boot(lab, 3, 2, 0, terms, 2);
+	RaftEntry	entries[] = {
+		{.term = 3, .kind = RAFT_ENTRY_CONFIG, .data = (const uint8_t *) "?", .size = 1},
+		{.term = 3, .kind = RAFT_ENTRY_COMMAND}
+	};
+
+	receive_entries(&solo, 3, 2, 2, 1, entries, 2);
+	lab_check(lab, solo.status.last == 2 && solo.status.verified == 2, "the log ends at %llu",
+			  (unsigned long long) solo.status.last);
+}
+
+/* Learners neither vote nor are they asked; who has no vote does not campaign. */
+static void
+core_learners(Lab *lab)
+{
+	RaftRun		run = {.first = 1, .term = 1};
+	RaftConfig	config = {.index = 1, .n_members = 4};
+	RaftBoot	boot = {
+		.term = 1, .first = 1, .last = 1, .commit = 1, .applied = 1, .runs = &run, .n_runs = 1,
+		.configs = &config, .n_configs = 1
+	};
+	Solo		solo;
+	uint64_t	round;
+
+	for (uint32_t i = 0; i < 4; i++)
+		config.members[i] = (RaftMember) {
+			.id = i + 1, .flags = i == 1 ? RAFT_MEMBER_LEARNER : RAFT_MEMBER_VOTER
+		};
+	solo = solo_boot_from(lab, &boot);
+	round = solo_begin_prevote(&solo);
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_PREVOTE, 2) == NULL, "a learner is asked");
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 2, 1, round, true));
+	lab_check(lab, solo.status.role == RAFT_PRECANDIDATE, "a learner's vote counts");
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 99, 1, round, true));
+	lab_check(lab, solo.status.role == RAFT_PRECANDIDATE, "a stranger's vote counts");
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 3, 1, round, true));
+	lab_check(lab, solo.status.role == RAFT_CANDIDATE, "a voter's vote does not count");
+
+	config.members[0].flags = RAFT_MEMBER_LEARNER;
+	solo = solo_boot_from(lab, &boot);
+	solo_tick(&solo);
+	lab_check(lab, solo.status.role == RAFT_FOLLOWER && solo.actions->n == 0, "a learner campaigns");
+
+	/* a group of one, of which this node is not */
+	config.n_members = 1;
+	config.members[0] = (RaftMember) {.id = 2, .flags = RAFT_MEMBER_VOTER};
+	solo = solo_boot_from(lab, &boot);
+	lab_check(lab, solo.actions->deadline > solo.now, "a stranger does not wait");
+	solo_tick(&solo);
+	lab_check(lab, solo.status.role == RAFT_FOLLOWER, "a stranger campaigns");
+}
+
+/* A log full of term runs takes no entry of another term, and no office either. */
+static void
+core_full_of_terms(Lab *lab)
+{
+	RaftTerm   *terms = run_alloc((RAFT_MAX_RUNS - 1) * sizeof(RaftTerm));
+	const RaftTerm newer[] = {RAFT_MAX_RUNS, RAFT_MAX_RUNS + 1};
+	Solo		solo;
+
+	for (uint32_t i = 0; i < RAFT_MAX_RUNS - 1; i++)
+		terms[i] = 2 + i;
+	solo = solo_boot(lab, 3, RAFT_MAX_RUNS + 1, 0, terms, RAFT_MAX_RUNS - 1);
+	lab_check(lab, solo.status.n_runs == RAFT_MAX_RUNS, "%u runs", solo.status.n_runs);
+	solo_receive(&solo, solo_append(RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS, RAFT_MAX_RUNS, 1, newer, 2));
+	solo_durable(&solo);
+	lab_check(lab, solo.status.last == RAFT_MAX_RUNS + 1 && solo.status.n_runs == RAFT_MAX_RUNS,
+			  "one entry of the last run's term fits, the log ends at %llu",
+			  (unsigned long long) solo.status.last);
+	solo_receive(&solo, solo_append(RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS, 1, newer + 1, 1));
+	lab_check(lab, solo.status.last == RAFT_MAX_RUNS + 1 &&
+			  solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == RAFT_MAX_RUNS + 1,
+			  "what was not taken is acknowledged");
+	solo_tick(&solo);
+	lab_check(lab, solo.status.role == RAFT_FOLLOWER, "it campaigns without room for a term");
+}
+
+/* --------------------------------------------- messages and events amiss */
+
+/* Messages that no member of the group sends to this node. */
+static void
+core_strange_messages(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	RaftMessage message = solo_append(5, 1, 1, 1, NULL, 0);
+	RaftEvent	event = {.type = RAFT_EVENT_RECEIVE, .u.message = &message};
+
+	message.boot = 1;
+	message.to = 2;
+	solo_step(&solo, event);
+	message.to = 1;
+	message.from = 1;
+	solo_step(&solo, event);
+	message.from = 0;
+	solo_step(&solo, event);
+	lab_check(lab, solo.status.term == 1 && solo.actions->n == 0, "a message for nobody is heard");
+
+	/* a type that there is not says nothing but its term */
+	for (RaftTerm term = 4; term > 0; term -= 2)
+	{
+		message = (RaftMessage) {.type = (RaftMessageType) 99, .from = 2, .to = 1, .term = term};
+		solo_step(&solo, event);
+		solo_step(&solo, event);
+		lab_check(lab, solo.status.term == 4 && solo_sent(&solo, (RaftMessageType) 99, 0) == NULL,
+				  "an unknown message is answered");
+	}
+	solo_step(&solo, (RaftEvent) {.type = (RaftEventType) 99});
+	lab_check(lab, solo.actions->n == 0, "an unknown event does something");
+}
+
+/* Two leaders in one term cannot be: who comes second is a stranger. */
+static void
+core_second_leader(Lab *lab)
+{
+	Solo		follower = solo_boot(lab, 3, 2, 0, NULL, 0);
+	Solo		leader = solo_boot(lab, 3, 1, 0, NULL, 0);
+	RaftMessage message = solo_append(2, 1, 1, 1, NULL, 0);
+
+	solo_receive(&follower, message);
+	message.from = 3;
+	solo_receive(&follower, message);
+	lab_check(lab, follower.status.leader == 2 && follower.actions->n == 0, "a second leader is followed");
+
+	solo_become_leader(&leader, 1, 3);
+	solo_receive(&leader, message);
+	lab_check(lab, leader.status.role == RAFT_LEADER && leader.actions->n == 0,
+			  "a leader follows another one of its term");
+	solo_receive(&leader, solo_ack(99, 2, 2));
+	lab_check(lab, leader.status.commit == 1, "a stranger's acknowledgement counts");
+}
+
+/* A vote of this term, but of no campaign that is under way. */
+static void
+core_vote_of_no_campaign(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	uint64_t	round = solo_begin_vote(&solo, 1, 3);
+
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, 2, 2, round - 1, true));
+	lab_check(lab, solo.status.role == RAFT_CANDIDATE, "a vote of another campaign counts");
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, 2, 2, round, false));
+	lab_check(lab, solo.status.role == RAFT_CANDIDATE, "a refusal counts");
+}
+
+/* Hosts that say a thing twice, or what is known already. */
+static void
+core_repeated_reports(Lab *lab)
+{
+	const RaftTerm terms[] = {1, 1, 1};
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	RaftInit	init = {.self = 1, .boot = 1, .settings = lab->settings.core};
+	RaftStatus	status;
+	uint64_t	round;
+
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_PEER_UNREACHABLE, .u.peer = 0});
+	lab_check(lab, solo.actions->n == 0, "nobody is unreachable");
+
+	solo_receive(&solo, solo_append(1, 1, 1, 4, terms, 3));
+	solo_durable(&solo);
+	solo_durable(&solo);
+	lab_check(lab, solo.actions->n == 0 && solo.status.durable == 4, "durable twice");
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_APPLIED, .u.applied = {4, 4}});
+	solo.core->floor = 3;
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_COMPACTED, .u.compacted = 3});
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_COMPACTED, .u.compacted = 2});
+	lab_check(lab, solo.status.first == 4, "compacted twice, the log begins at %llu",
+			  (unsigned long long) solo.status.first);
+
+	/* an append from before that point, a part of which is compacted here */
+	solo_receive(&solo, solo_append(1, 1, 1, 4, terms, 3));
+	lab_check(lab, solo.status.last == 4 && solo.status.verified == 4, "a compacted entry conflicts");
+
+	/* the vote request leaves once, and not before the op that has the vote */
+	solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	solo_receive(&solo, solo_append(1, 1, 1, 1, terms, 3));
+	round = solo_begin_prevote(&solo);
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 2, 1, round, true));
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_WRITE_DURABLE, .u.op = solo.written - 1});
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_VOTE, 0) == NULL, "a request before its vote is durable");
+	solo_durable(&solo);
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_VOTE, 0) != NULL, "no request");
+	solo_durable(&solo);
+	lab_check(lab, solo.actions->n == 0, "a request twice");
+
+	if (init.settings.heartbeat_interval == 0)
+		init.settings = solo.core->settings;
+	raft_core_status(raft_core_init(run_alloc(raft_core_size()), &init), &status);
+	lab_check(lab, status.config == NULL, "a configuration before the boot");
+}
+
+/* A vote that waits for the disk is void when the term has moved on meanwhile. */
+static void
+core_overtaken_vote(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+
+	solo_receive(&solo, solo_vote_request(2, 2, 1, 1));
+	solo_receive(&solo, solo_vote_request(3, 3, 1, 1));
+	solo_durable(&solo);
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_VOTE_REPLY, 2) == NULL, "a vote of an older term leaves");
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_VOTE_REPLY, 3) != NULL, "the vote of this term does not");
+}
+
+/* More answers wait for the disk than there is room for: the rest is lost, and asked for again. */
+static void
+core_many_held_answers(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	uint32_t	answers = 0;
+
+	for (int i = 0; i < RAFT_MAX_HELD + 5; i++)
+		solo_receive(&solo, solo_vote_request(2, 2, 1, 1));
+	solo_durable(&solo);
+	for (uint32_t i = 0; i < solo.actions->n; i++)
+		answers += solo.actions->item[i].type == RAFT_ACTION_SEND;
+	lab_check(lab, answers == RAFT_MAX_HELD, "%u answers leave", answers);
+}
+
+/* A connection to the leader that breaks: another one may be followed, and soon. */
+static void
+core_leader_unreachable(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 2, 0, NULL, 0);
+	RaftMessage prevote = solo_vote_request(3, 2, 1, 1);
+
+	prevote.type = RAFT_MSG_PREVOTE;
+	solo_receive(&solo, solo_append(2, 1, 1, 1, NULL, 0));
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_TICK});	/* early: nothing happens */
+	lab_check(lab, solo.status.role == RAFT_FOLLOWER && solo.actions->n == 0, "an early tick");
+	solo_receive(&solo, prevote);
+	lab_check(lab, !solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "the leader is alive");
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_PEER_UNREACHABLE, .u.peer = 2});
+	lab_check(lab, solo.actions->deadline <= solo.now + SOLO_TIMEOUT / 4, "no election soon");
+	solo_receive(&solo, prevote);
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a leader out of reach is alive");
+}
+
+/* --------------------------------------------------------------- leaders */
+
+/* Proposals of one event that are more than one message holds. */
+static void
+core_batch_of_one_step(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	RaftSettings settings = solo.core->settings;
+
+	settings.max_batch_bytes = 150;	/* two entries of 60 bytes */
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_SETTINGS, .u.settings = &settings});
+	solo_become_leader(&solo, 1, 3);
+	solo_durable(&solo);
+	solo_receive(&solo, solo_ack(2, 2, 2));
+	solo_propose(&solo, 5);
+	for (uint32_t i = 0, entries = 0; i < solo.actions->n; i++)
+	{
+		const RaftMessage *message = &solo.actions->item[i].u.send.message;
+
+		if (solo.actions->item[i].type != RAFT_ACTION_SEND || message->to != 2)
+			continue;
+		entries += message->n_entries;
+		lab_check(lab, message->n_entries == (entries == 5 ? 1 : 2), "%u entries in one message",
+				  message->n_entries);
+	}
+}
+
+/* A window is full when its bytes are, whatever its messages. */
+static void
+core_window_of_bytes(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	RaftSettings settings = solo.core->settings;
+	uint32_t	appends = 0;
+
+	settings.max_inflight_bytes = 150;	/* the third entry of 60 bytes fills it */
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_SETTINGS, .u.settings = &settings});
+	solo_become_leader(&solo, 1, 3);
+	solo_durable(&solo);
+	solo_receive(&solo, solo_ack(2, 2, 2));
+	for (int i = 0; i < 8; i++)
+	{
+		solo_propose(&solo, 1);
+		appends += solo_sent(&solo, RAFT_MSG_APPEND, 2) != NULL;
+	}
+	lab_check(lab, appends == 3, "%u appends are under way", appends);
+}
+
+/* A peer whose log was lost cannot be brought up from a compacted one. */
+static void
+core_compacted_below_a_peer(Lab *lab)
+{
+	RaftRun		run = {.first = 5, .term = 2};
+	RaftConfig	config = {.index = 1, .n_members = 2, .members = {
+			{.id = 1, .flags = RAFT_MEMBER_VOTER}, {.id = 2, .flags = RAFT_MEMBER_VOTER}
+		}};
+	RaftBoot	boot = {
+		.term = 2, .first = 5, .last = 6, .base_term = 2, .commit = 4, .applied = 4,
+		.runs = &run, .n_runs = 1, .configs = &config, .n_configs = 1
+	};
+	Solo		solo = solo_boot_from(lab, &boot);
+	RaftMessage rejection = solo_ack(2, 3, 0);
+
+	solo_become_leader(&solo, 2, 2);
+	solo_durable(&solo);
+	rejection.granted = false;
+	rejection.floor = 0;
+	rejection.rejected = 6;
+	solo_receive(&solo, rejection);
+	lab_check(lab, solo.status.peers[0].next == 1 && solo_sent(&solo, RAFT_MSG_APPEND, 0) == NULL,
+			  "entries that are gone are sent");
+	solo_tick(&solo);
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND, 2) != NULL &&
+			  solo_sent(&solo, RAFT_MSG_APPEND, 2)->log_index == 4, "no heartbeat at the log's begin");
+}
+
+/* Answers that fit to nothing that was sent lead nowhere. */
+static void
+core_odd_answers(Lab *lab)
+{
+	const RaftTerm terms[] = {2, 2, 2, 2};
+	Solo		solo = solo_boot(lab, 3, 2, 0, terms, 4);
+	RaftMessage answer = solo_ack(2, 3, 2);
+	RaftIndex	next;
+
+	solo_become_leader(&solo, 2, 3);
+	solo_durable(&solo);
+	next = solo.status.peers[0].next;
+
+	/* it has less than what it was asked to follow: probing goes on */
+	solo_receive(&solo, answer);
+	lab_check(lab, solo.status.peers[0].state == RAFT_PROBE && solo.status.peers[0].match == 2,
+			  "an answer below the probe ends the probing");
+
+	/* it refuses what it was not sent */
+	answer.granted = false;
+	answer.floor = 0;
+	answer.rejected = next + 10;
+	solo_receive(&solo, answer);
+	lab_check(lab, solo.status.peers[0].next == next, "next follows a refusal of nothing");
+}
+
+const LabTest core_tests[] = {
+	{"core_names", "unit", 0, 1, core_names},
+	{"core_recording_domain", "unit", 0, 1, core_recording_domain},
+	{"core_trail", "unit", 0, 0, core_trail},
+	{"core_roles", "unit", 0, 1, core_roles},
+	{"core_configurations", "unit", 0, 1, core_configurations},
+	{"core_undecodable_configuration", "unit", 0, 1, core_undecodable_configuration},
+	{"core_learners", "unit", 0, 5, core_learners},
+	{"core_full_of_terms", "unit", 0, 1, core_full_of_terms},
+	{"core_strange_messages", "unit", 0, 1, core_strange_messages},
+	{"core_second_leader", "unit", 0, 1, core_second_leader},
+	{"core_vote_of_no_campaign", "unit", 0, 1, core_vote_of_no_campaign},
+	{"core_repeated_reports", "unit", 0, 1, core_repeated_reports},
+	{"core_overtaken_vote", "unit", 0, 1, core_overtaken_vote},
+	{"core_many_held_answers", "unit", 0, 1, core_many_held_answers},
+	{"core_leader_unreachable", "unit", 0, 1, core_leader_unreachable},
+	{"core_batch_of_one_step", "unit", 0, 1, core_batch_of_one_step},
+	{"core_window_of_bytes", "unit", 0, 1, core_window_of_bytes},
+	{"core_compacted_below_a_peer", "unit", 0, 1, core_compacted_below_a_peer},
+	{"core_odd_answers", "unit", 0, 1, core_odd_answers},
+	{0}
+};

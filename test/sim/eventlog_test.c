@@ -365,6 +365,68 @@ eventlog_header(Lab *lab)
 	raft_eventlog_header(bytes, &header);
 	lab_check(lab, raft_eventlog_header_decode(bytes, RAFT_EVENTLOG_HEADER, &back) ==
 			  RAFT_DECODE_MALFORMED, "a recording of nobody is accepted");
+	header.self = 1;
+	header.boot = 0;
+	raft_eventlog_header(bytes, &header);
+	lab_check(lab, raft_eventlog_header_decode(bytes, RAFT_EVENTLOG_HEADER, &back) ==
+			  RAFT_DECODE_MALFORMED, "a recording before the first boot is accepted");
+}
+
+/* Of another version, or of a core with other bounds: the checksum is right. */
+static void
+eventlog_other_versions(Lab *lab)
+{
+	RaftEventLogHeader header = {.self = 1, .boot = 1};
+	RaftEventLogHeader back;
+	uint8_t    *bytes = run_alloc(RAFT_EVENTLOG_HEADER);
+	static const size_t places[] = {12, 100, 104, 108, 112, 116, 120};
+
+	for (size_t i = 0; i < lengthof(places); i++)
+	{
+		uint32_t	crc;
+
+		raft_eventlog_header(bytes, &header);
+		bytes[places[i]]++;
+		crc = raft_host_crc32c(0, bytes + 12, RAFT_EVENTLOG_HEADER - 12);
+		for (int k = 0; k < 4; k++)
+			bytes[8 + k] = (uint8_t) (crc >> (8 * k));
+		lab_check(lab, raft_eventlog_header_decode(bytes, RAFT_EVENTLOG_HEADER, &back) ==
+				  RAFT_DECODE_VERSION, "a header with another byte %zu is accepted", places[i]);
+	}
+}
+
+/* Types that there are not, and lengths and counts that cannot be. */
+static void
+eventlog_refused(Lab *lab)
+{
+	RaftEvent	event = {.type = (RaftEventType) (RAFT_EVENT_SETTINGS + 1)};
+	RaftActions *actions = run_alloc(sizeof(RaftActions));
+	uint64_t	digest = 1,
+				plain = raft_eventlog_digest(0, &event, actions);
+	uint8_t    *bytes = run_alloc(RAFT_EVENTLOG_RECORD + RAFT_EVENTLOG_DIGEST);
+	size_t		size;
+	uint32_t	length;
+
+	for (RaftEventType type = RAFT_EVENT_BOOT; type <= RAFT_EVENT_SETTINGS; type++)
+		lab_check(lab, raft_event_name(type)[0] != '?', "event %d has no name", type);
+	lab_check(lab, raft_event_name(event.type)[0] == '?', "there is an event %d", event.type);
+	actions->n = 1;
+	actions->item[0].type = (RaftActionType) (RAFT_ACTION_CONFIG + 1);
+	lab_check(lab, raft_eventlog_digest(0, &event, actions) != plain, "an action left no trace");
+
+	size = raft_eventlog_event_size(&event, 0);
+	raft_eventlog_event(bytes, &event, NULL, 0);
+	size = raft_eventlog_finish(bytes, size, 0, &digest);
+	lab_check(lab, raft_eventlog_decode(bytes, size, &decoded, &length) == RAFT_DECODE_MALFORMED,
+			  "an unknown event is accepted");
+	event.type = RAFT_EVENT_TICK;
+	raft_eventlog_event(bytes, &event, NULL, 0);
+	size = raft_eventlog_finish(bytes, RAFT_EVENTLOG_RECORD, RAFT_MAX_ACTIONS + 1, &digest);
+	lab_check(lab, raft_eventlog_decode(bytes, size, &decoded, &length) == RAFT_DECODE_MALFORMED,
+			  "more answers than questions are accepted");
+	raft_eventlog_finish(bytes, RAFT_EVENTLOG_RECORD - 1, 0, NULL);
+	lab_check(lab, raft_eventlog_decode(bytes, size, &decoded, &length) == RAFT_DECODE_LENGTH,
+			  "a record shorter than its head is accepted");
 }
 
 /* --------------------------------------------------------------- replays */
@@ -542,6 +604,8 @@ const LabTest eventlog_tests[] = {
 	{"eventlog_damage", "unit", 0, 5, eventlog_damage},
 	{"eventlog_forged", "unit", 0, 5, eventlog_forged},
 	{"eventlog_header", "unit", 0, 5, eventlog_header},
+	{"eventlog_other_versions", "unit", 0, 1, eventlog_other_versions},
+	{"eventlog_refused", "unit", 0, 1, eventlog_refused},
 	{"replay_of_runs", "unit", 0, 0, replay_of_runs},
 #ifdef RAFT_MUTANTS
 	{"replay_finds", "unit", 0, 1, replay_finds},

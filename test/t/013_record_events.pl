@@ -7,7 +7,6 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use IPC::Run ();
 use PostgreSQL::Test::Utils qw(append_to_file slurp_file);
 use RaftCluster;
 use RaftLoad;
@@ -23,27 +22,10 @@ my $cluster = RaftCluster->new(settings => {
 		'raft_pg.record_events' => 'on',
 		'raft_pg.log_size' => '1MB' });
 
-sub recordings
-{
-	my (@names) = @_;
-	return map { sort glob $cluster->node($_)->data_dir . '/raft_pg_events/*.events' } @names;
-}
-
 sub newest
 {
 	my ($name) = @_;
-	return (sort { (stat $b)[9] <=> (stat $a)[9] || -s $b <=> -s $a } recordings($name))[0];
-}
-
-# Output of the replay; its exit status is in $?.
-sub replay
-{
-	my (@files) = @_;
-	my $output = '';
-
-	IPC::Run::run([ 'make', '-s', '-C', 'test/sim', 'replay', "FILE=@files" ],
-		'<', \undef, '>&', \$output);
-	return $output;
+	return (sort { (stat $b)[9] <=> (stat $a)[9] || -s $b <=> -s $a } $cluster->recordings($name))[0];
 }
 
 # [position, length, type] of each record (src/core/eventlog.h).
@@ -97,10 +79,10 @@ RaftLoad::check($cluster, $history);
 
 # A stop writes out what is left.
 $cluster->node($_)->stop foreach $cluster->names;
-my @files = recordings($cluster->names);
+my @files = $cluster->recordings($cluster->names);
 is(scalar @files, 4, 'one file for each start of a node');
 
-my $output = replay(@files);
+my $output = $cluster->replay(@files);
 is($?, 0, 'the replay gives the same actions and breaks no invariant') or diag($output);
 like($output, qr/^4 passed, 0 failed$/m, 'of every file');
 
@@ -110,7 +92,7 @@ ok($seen{$_}, ($seen{$_} // 0) . " events are \"$_\"") foreach grep { $_ ne 'wri
 
 # --- the check of the check ---
 
-my $bytes = slurp_file((recordings($leader))[0]);
+my $bytes = slurp_file(($cluster->recordings($leader))[0]);
 my $changed = PostgreSQL::Test::Utils::tempdir() . '/changed.events';
 
 sub replay_changed
@@ -119,7 +101,7 @@ sub replay_changed
 
 	unlink $changed;
 	append_to_file($changed, $content);
-	return replay($changed);
+	return $cluster->replay($changed);
 }
 
 foreach my $place (40, HEADER + 1, HEADER + 100, int(length($bytes) / 2))
@@ -147,7 +129,7 @@ like(replay_changed(substr($bytes, 0, length($bytes) - 5)),
 # --- what may go wrong with a file ---
 
 # The next file of node a cannot be written.
-my $next = (recordings('a'))[-1];
+my $next = ($cluster->recordings('a'))[-1];
 $next =~ s/boot(\d+)\.events$/'boot' . ($1 + 1) . '.events'/e;
 symlink '/dev/full', $next or die "$next: $!";
 # That of b cannot be created; to c, all of this is forbidden.
@@ -160,7 +142,7 @@ ok(wait_log('a', qr/WARNING:  could not write to file "raft_pg_events\/.*No spac
 	'a full disk ends the recording');
 ok(wait_log('b', qr/WARNING:  could not create file "raft_pg_events\/.*Permission denied/),
 	'a file that cannot be created is a warning');
-is(scalar recordings('c'), scalar grep({ index($_, $cluster->node('c')->data_dir) == 0 } @files),
+is(scalar $cluster->recordings('c'), scalar grep({ index($_, $cluster->node('c')->data_dir) == 0 } @files),
 	'nothing is recorded where it is off');
 chmod 0700, $cluster->node('b')->data_dir . '/raft_pg_events';
 unlink $next;
@@ -184,7 +166,7 @@ ok($cluster->propose($cluster->wait_leader, 'z'), 'the group takes commands');
 ok($cluster->wait_same_state, 'and all three hold the same');
 is(-s newest('a'), $size, 'nothing more is recorded');
 
-$output = replay(map { newest($_) } qw(a c));
+$output = $cluster->replay(map { newest($_) } qw(a c));
 like($output, qr/^2 passed, 0 failed$/m, 'these end cleanly too') or diag($output);
 
 done_testing();

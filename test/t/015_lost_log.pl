@@ -11,7 +11,7 @@ use lib "$FindBin::RealBin/lib";
 use RaftCluster;
 use Test::More;
 
-my $cluster = RaftCluster->new;
+my $cluster = RaftCluster->new(settings => { 'raft_pg.record_events' => 'on' });
 my $leader  = $cluster->start;
 my ($away, $forgetful) = $cluster->others($leader);
 
@@ -50,5 +50,9 @@ unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile, $log), qr/PANIC|reini
 	'and has not gone down');
 is((split /\n/, PostgreSQL::Test::Utils::slurp_file($node->data_dir . '/postmaster.pid'))[0],
 	$postmaster, 'nor been started anew');
+
+# Its last event is the one that could not be.
+like($cluster->replay(($cluster->recordings($leader))[-1]),
+	qr/the core stops: \w+\.c:\d+: .*^0 passed, 1 failed$/ms, 'the replay of its recording stops there, too');
 
 done_testing();

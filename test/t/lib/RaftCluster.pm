@@ -25,6 +25,8 @@ package RaftCluster;
 use strict;
 use warnings;
 
+use Fcntl ();
+use IPC::Run ();
 use JSON::PP ();
 use POSIX ();
 use PostgreSQL::Test::Cluster;
@@ -354,6 +356,28 @@ sub on_leader
 			}
 			return 0;
 		});
+}
+
+# --- recordings (raft_pg.record_events) ---
+
+sub recordings
+{
+	my ($self, @names) = @_;
+	return map { sort glob $self->node($_)->data_dir . '/raft_pg_events/*.events' } @names;
+}
+
+# What the laboratory says of them; its exit status is in $?.
+sub replay
+{
+	my ($self, @files) = @_;
+	my $output = '';
+
+	# Two scripts must not build the laboratory at once.
+	open my $lock, '<', 'test/sim/Makefile' or die "test/sim/Makefile: $!";
+	flock $lock, Fcntl::LOCK_EX or die "flock: $!";
+	IPC::Run::run([ 'make', '-s', '-C', 'test/sim', 'replay', "FILE=@files" ],
+		'<', \undef, '>&', \$output);
+	return $output;
 }
 
 # --- faults ---

@@ -56,9 +56,12 @@ bytes_from(RaftNode *node, RaftIndex from)
 	while (from <= status.last)
 	{
 		uint32		part = 0;
+		RaftIndex	end = raft_log_batch_end(node->reader, from, status.last, PG_INT32_MAX, &part);
 
-		from = raft_log_batch_end(node->reader, from, status.last, PG_INT32_MAX, &part) + 1;
+		if (end < from)
+			elog(ERROR, "entry %llu is not in the Raft log", (unsigned long long) from);
 		bytes += part;
+		from = end + 1;
 	}
 	return bytes;
 }

@@ -18,9 +18,6 @@
 
 PG_FUNCTION_INFO_V1(raft_sql_wait);
 
-/* A group that stops while one waits is noticed within this time. */
-#define LOOK_AGAIN_MS		1000
-
 long
 raft_timeout_arg(FunctionCallInfo fcinfo, int argument)
 {
@@ -96,7 +93,7 @@ wait_applied(RaftGroup *group, RaftIndex index, long timeout_ms)
 	ConditionVariablePrepareToSleep(&group->applied_cv);
 	for (;;)
 	{
-		long		delay = LOOK_AGAIN_MS;
+		long		delay = -1;
 
 		/* the figure first: meanwhile the place may go to another database's group */
 		applied = pg_atomic_read_u64(&group->visible) >= index;
@@ -110,7 +107,7 @@ wait_applied(RaftGroup *group, RaftIndex index, long timeout_ms)
 			if (delay == 0)
 				break;
 		}
-		ConditionVariableTimedSleep(&group->applied_cv, Min(delay, LOOK_AGAIN_MS), wait_event);
+		ConditionVariableTimedSleep(&group->applied_cv, delay, wait_event);
 	}
 	ConditionVariableCancelSleep();
 	return applied;

@@ -206,6 +206,7 @@ raft_group_stop(RaftGroup *group)
 	group->state = RAFT_GROUP_STOPPING;
 	group->start_again = false;
 	(void) raft_group_terminate_workers(group);
+	ConditionVariableBroadcast(&group->applied_cv);	/* whoever waits there waits in vain */
 }
 
 /* As others see it: a group that stops in order to start again is starting. */
@@ -297,6 +298,7 @@ detach_worker(int code, Datum arg)
 		raft_inboxes_close(group->inboxes);
 	}
 	ConditionVariableBroadcast(&group->state_cv);
+	ConditionVariableBroadcast(&group->applied_cv);
 	raft_launcher_wake();
 }
 

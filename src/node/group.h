@@ -116,7 +116,7 @@ typedef struct RaftGroup
 	pg_atomic_uint32 leader;	/* node worker: leader's id, 0 = unknown */
 
 	ConditionVariable state_cv; /* state, role or known leader changed */
-	ConditionVariable applied_cv;	/* visible grew */
+	ConditionVariable applied_cv;	/* visible grew, or the group stops or has failed */
 
 	RaftGroupStatus status;
 	RaftApplierStatus applier;

@@ -29,7 +29,7 @@ OBJS = \
 	src/core/trail.o src/core/writes.o \
 	src/log/page_write.o src/log/pages.o src/log/reader.o src/log/recover.o src/log/ring.o \
 	src/log/scan.o src/log/tableam.o src/log/writer.o \
-	src/net/conninfo.o src/net/inbox.o src/net/link.o src/net/peer.o src/net/peer_log.o src/net/stream.o \
+	src/net/conninfo.o src/net/inbox.o src/net/link.o src/net/lookup.o src/net/peer.o src/net/peer_log.o src/net/stream.o \
 	src/node/actions.o src/node/group.o src/node/launcher.o src/node/lifecycle.o \
 	src/node/outcome.o src/node/proposals.o src/node/publish.o src/node/record.o src/node/space.o src/node/start.o \
 	src/node/worker.o
@@ -40,8 +40,9 @@ ISOLATION_OPTS = --inputdir=test --load-extension=raft_pg
 
 # PostgreSQL's headers count as system headers: -Wall -Wextra judges raft_pg alone.
 PG_CPPFLAGS = -isystem $(includedir_server) -isystem $(libpq_srcdir) -I$(srcdir)/src
-PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement
+PG_CFLAGS = -std=gnu11 -pthread -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement
 SHLIB_LINK_INTERNAL = $(libpq)
+SHLIB_LINK = -pthread
 
 # Bitcode for inlining into JIT-compiled queries brings nothing here.
 override with_llvm = no

@@ -267,7 +267,7 @@ COMMENT ON VIEW @extschema@.pg_stat_raft_replication
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.node IS 'name of the peer';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.node_id IS 'number of the peer in the group';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.role IS 'voter or learner';
-COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.link IS 'outgoing stream: waiting, connecting, calling or streaming';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.link IS 'outgoing stream: waiting, resolving, connecting, calling or streaming';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.progress IS 'leader: probe until the logs agree, then replicate; else null';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.match_index IS 'leader: newest entry known to be durable on the peer; else null';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.next_index IS 'leader: next entry to send; else null';

@@ -39,6 +39,9 @@ SELECT raft_start('a', '{"a": "port=1 password=secret"}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT raft_start('a', '{"a": "postgres://raft:secret@/db"}');
 SELECT raft_start('a', '{"a": "port=1 application_name=mine"}');
+SELECT raft_start('a', '{"a": "host=db1,db2"}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_start('a', '{"a": "postgres://10.0.0.1,10.0.0.2/db"}');
 SELECT raft_start('n1', (SELECT json_object_agg('n' || i, 'port=' || i) FROM generate_series(1, 16) AS i));
 \echo :LAST_ERROR_SQLSTATE
 SELECT raft_start('a', '{"a": ');
@@ -47,6 +50,11 @@ BEGIN TRANSACTION READ ONLY;
 SELECT raft_start();
 ROLLBACK;
 \echo :LAST_ERROR_SQLSTATE
+
+-- host names are welcome
+BEGIN;
+SELECT node FROM raft_start('a', '{"a": "host=db1.example.com", "b": "host=localhost", "c": "service=db3"}');
+ROLLBACK;
 
 -- the same members give the same group on every node, another cluster name another one
 BEGIN;

@@ -68,32 +68,31 @@ is_host_name(const char *host)
 
 	if (host[0] == '\0' || host[0] == '/' || host[0] == '@')
 		return false;			/* a socket directory */
-	if (pg_strcasecmp(host, "localhost") == 0)
-		return false;			/* answered by this machine */
 	return inet_pton(AF_INET, host, &address) != 1 &&
 		inet_pton(AF_INET6, host, &address) != 1;
 }
 
-/* Same for a comma-separated list, as libpq takes it. */
-static bool
-has_host_name(const char *hosts)
+/*
+ * libpq would go through a list of hosts, and look up the second name, in the
+ * foreground.
+ */
+static void
+check_single_host(const char *node, const PQconninfoOption *options)
 {
-	char	   *copy = pstrdup(hosts);
-	char	   *rest = copy;
-	char	   *host;
-	bool		found = false;
+	const char *host = option_value(options, "host");
+	const char *hostaddr = option_value(options, "hostaddr");
 
-	while (!found && (host = strsep(&rest, ",")) != NULL)
-		found = is_host_name(host);
-	pfree(copy);
-	return found;
+	if ((host && strchr(host, ',')) || (hostaddr && strchr(hostaddr, ',')))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("connection string of Raft node \"%s\" gives more than one host", node),
+				 errdetail("A node is one server."),
+				 errhint("If the server has several addresses, give a host name that stands for them.")));
 }
 
 static void
 check_options(const char *node, const PQconninfoOption *options)
 {
-	const char *host = option_value(options, "host");
-
 	for (const PQconninfoOption *option = options; option->keyword; option++)
 	{
 		if (option->val == NULL)
@@ -111,14 +110,7 @@ check_options(const char *node, const PQconninfoOption *options)
 							node, option->keyword),
 					 errdetail("raft_pg sets it itself.")));
 	}
-
-	if (host != NULL && option_value(options, "hostaddr") == NULL && has_host_name(host))
-		ereport(NOTICE,
-				(errmsg("connection string of Raft node \"%s\" gives a host name without its address",
-						node),
-				 errdetail("Resolving the name \"%s\" holds up the consensus worker until the name service answers.",
-						   host),
-				 errhint("Add \"hostaddr\" with the address, or use an address as \"host\".")));
+	check_single_host(node, options);
 }
 
 void
@@ -158,6 +150,31 @@ raft_check_conninfo(const char *node, const char *conninfo)
 }
 
 /*
+ * Service files and the environment have a say in what the host is, and only
+ * libpq knows how.  So it is asked: a connection that is refused for a wrong
+ * setting, before anything is done for it, still tells all its settings.
+ */
+void
+raft_conninfo_host_name(const char *conninfo, char *name, Size size)
+{
+	const char *keywords[] = {"dbname", "sslmode", NULL};
+	const char *values[] = {conninfo, "none", NULL};
+	PGconn	   *conn = PQconnectStartParams(keywords, values, 1);
+	PQconninfoOption *options = conn ? PQconninfo(conn) : NULL;
+	const char *host = options ? option_value(options, "host") : NULL;
+
+	Assert(conn == NULL || PQstatus(conn) == CONNECTION_BAD);
+
+	/* a list, which only a service file can bring, is a name that nobody has */
+	name[0] = '\0';
+	if (host != NULL && option_value(options, "hostaddr") == NULL &&
+		(is_host_name(host) || strchr(host, ',') != NULL))
+		strlcpy(name, host, size);
+	PQconninfoFree(options);
+	PQfinish(conn);
+}
+
+/*
  * The later of two equal keywords wins: what stands before the connection
  * string is a default, what stands after it is not negotiable.
  *
@@ -165,7 +182,7 @@ raft_check_conninfo(const char *node, const char *conninfo)
  * minutes; a stream that is stuck for a few seconds is better dialled anew.
  */
 void
-raft_conninfo_params(RaftConnParams *params, const char *conninfo,
+raft_conninfo_params(RaftConnParams *params, const char *conninfo, const char *address,
 					 const char *self_name, const char *peer_name)
 {
 	int			n = 0;
@@ -181,6 +198,7 @@ raft_conninfo_params(RaftConnParams *params, const char *conninfo,
 	PARAM("keepalives_count", "3");
 	PARAM("tcp_user_timeout", "5000");
 	PARAM("dbname", conninfo);
+	PARAM("hostaddr", address); /* "host" stays, for certificates and password files */
 	PARAM("application_name", params->application_name);
 	PARAM("options", SESSION_OPTIONS);
 	PARAM("client_encoding", GetDatabaseEncodingName());

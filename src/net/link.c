@@ -3,18 +3,19 @@
  * link.c
  *	  The life of one outgoing stream.
  *
- *				 deadline				 libpq is done
- *	 waiting -----------------> connecting ----------------> calling
- *		^							|						   | CopyBoth
- *		|	error, deadline passed	|						   v
- *		+---------------------------+---------------------- streaming
+ *			deadline				answer				 libpq is done
+ *	 waiting ---------> resolving ---------> connecting ----------------> calling
+ *		^					|	 (a name)		 |							 | CopyBoth
+ *		|					|					 |							 v
+ *		+-------------------+--------------------+---------------------- streaming
+ *				error, deadline passed
  *
  * Every call of libpq in this file returns at once; what it could not do is
  * done when the socket is ready (link->wants).  Those that would block
  * otherwise are guarded: PQgetResult() by PQisBusy(), PQputCopyData() and
  * PQflush() by PQsetnonblocking().  One thing cannot be guarded: libpq resolves
- * host names in the foreground, which is why raft_check_conninfo() asks for
- * addresses.
+ * host names in the foreground.  So it is never left to libpq, which is given
+ * an address beside the name (lookup.c).
  *
  * The peer answers nothing on this stream.  It is read for its end only: an
  * ERROR of the server becomes the link's last_error, and goes to the server's
@@ -23,6 +24,8 @@
  *-------------------------------------------------------------------------
  */
 #include "raft_pg.h"
+
+#include <netdb.h>
 
 #include "net/link.h"
 
@@ -36,6 +39,7 @@
 #define MAX_BACKOFF_MS		5000
 #define MIN_LIFE			(5 * USECS_PER_SEC) /* a stream this old resets the back-off */
 #define HURRY_GAP			(50 * 1000) /* even then not two attempts closer than this */
+#define ADDRESS_LIFE		(30 * USECS_PER_SEC)	/* then a name is looked up again */
 #define HANDOVER_BYTES		(64 * 1024) /* given to libpq between two flushes */
 #define SPARE_QUEUE_BYTES	(1024 * 1024)	/* a drained queue larger than this is freed */
 
@@ -46,6 +50,8 @@ raft_link_name(RaftPeerLink link)
 	{
 		case RAFT_LINK_WAITING:
 			return "waiting";
+		case RAFT_LINK_RESOLVING:
+			return "resolving";
 		case RAFT_LINK_CONNECTING:
 			return "connecting";
 		case RAFT_LINK_CALLING:
@@ -65,6 +71,7 @@ raft_link_init(RaftLink *link, const RaftPeersInit *self, const RaftMemberInfo *
 	memcpy(link->conninfo, member->conninfo, member->conninfo_size);
 	link->self = self;
 	link->backoff_ms = MIN_BACKOFF_MS;
+	link->lookup = -1;
 	link->position = -1;
 	link->stats.id = member->id;
 	link->stats.link = RAFT_LINK_WAITING;
@@ -124,6 +131,35 @@ raft_link_close(RaftLink *link)
 	reset_queue(link);
 }
 
+static bool
+begin_lookup(RaftLink *link)
+{
+	if (!AcquireExternalFD())
+		return false;
+	link->lookup = raft_lookup_begin(link->host);
+	if (link->lookup < 0)
+		ReleaseExternalFD();
+	return link->lookup >= 0;
+}
+
+static void
+end_lookup(RaftLink *link)
+{
+	if (link->lookup < 0)
+		return;
+	raft_lookup_end(link->lookup);
+	link->lookup = -1;
+	ReleaseExternalFD();
+}
+
+void
+raft_link_end(RaftLink *link)
+{
+	raft_link_close(link);
+	end_lookup(link);
+	pfree(link->queue.data);
+}
+
 /* Next attempt after the back-off, give or take half of it. */
 static void
 back_off(RaftLink *link, RaftTime now)
@@ -139,24 +175,25 @@ static void
 link_failed(RaftLink *link, RaftTime now, const char *reason)
 {
 	bool		was_open = link->stats.link == RAFT_LINK_STREAMING;
+	char	   *reported = link->reported[link->turn % Max(link->addresses.n, 1)];
 
 	copy_one_line(link->stats.last_error, sizeof(link->stats.last_error), reason);
 	link->stats.last_error_time = GetCurrentTimestamp();
 
 	if (was_open && now - link->since >= MIN_LIFE)
 		link->backoff_ms = MIN_BACKOFF_MS;
+	if (link->conn != NULL && !was_open)
+		link->turn++;			/* the next attempt goes to the next address */
 	raft_link_close(link);
 	back_off(link, now);
 
-	if (strcmp(link->reported, link->stats.last_error) != 0)
+	if (strcmp(reported, link->stats.last_error) != 0)
 	{
-		strlcpy(link->reported, link->stats.last_error, sizeof(link->reported));
+		strlcpy(reported, link->stats.last_error, sizeof(link->reported[0]));
 		ereport(LOG,
 				(was_open ?
-				 errmsg("stream to Raft node \"%s\" ended: %s",
-						link->name, link->reported) :
-				 errmsg("could not open stream to Raft node \"%s\": %s",
-						link->name, link->reported)));
+				 errmsg("stream to Raft node \"%s\" ended: %s", link->name, reported) :
+				 errmsg("could not open stream to Raft node \"%s\": %s", link->name, reported)));
 	}
 
 	link->broke = link->broke || was_open;
@@ -211,13 +248,11 @@ receive_notice(void *arg, const PGresult *result)
 	ereport(LOG, (errmsg("message of Raft node \"%s\": %s", link->name, text)));
 }
 
-void
-raft_link_dial(RaftLink *link, RaftTime now)
+static void
+begin_connecting(RaftLink *link, RaftTime now)
 {
+	RaftAddresses *known = &link->addresses;
 	RaftConnParams params;
-
-	Assert(link->conn == NULL);
-	link->attempted = now;
 
 	/* sockets of libpq count with those of the server's own files */
 	if (!AcquireExternalFD())
@@ -226,7 +261,9 @@ raft_link_dial(RaftLink *link, RaftTime now)
 		return;
 	}
 
-	raft_conninfo_params(&params, link->conninfo, link->self->self_name, link->name);
+	raft_conninfo_params(&params, link->conninfo,
+						 known->n > 0 ? known->address[link->turn % known->n] : NULL,
+						 link->self->self_name, link->name);
 	link->conn = PQconnectStartParams(params.keywords, params.values, 1);
 	if (link->conn == NULL)
 	{
@@ -245,6 +282,75 @@ raft_link_dial(RaftLink *link, RaftTime now)
 	link->deadline = now + (RaftTime) raft_connect_timeout_ms * 1000;
 	link->wants = WL_SOCKET_WRITEABLE;
 	link->socket_changed = true;
+}
+
+/* Waits for the answer, also for one that an earlier attempt has asked for. */
+static void
+begin_resolving(RaftLink *link, RaftTime now)
+{
+	if (link->lookup < 0 && !begin_lookup(link))
+	{
+		link_failed(link, now, psprintf("could not look up host name \"%s\": %m", link->host));
+		return;
+	}
+	link->stats.link = RAFT_LINK_RESOLVING;
+	link->deadline = now + (RaftTime) raft_connect_timeout_ms * 1000;
+	link->wants = WL_SOCKET_READABLE;
+	link->socket_changed = true;
+}
+
+void
+raft_link_dial(RaftLink *link, RaftTime now)
+{
+	char		host[sizeof(link->host)];
+
+	Assert(link->conn == NULL);
+	link->attempted = now;
+
+	/* a service file may name another host than before */
+	raft_conninfo_host_name(link->conninfo, host, sizeof(host));
+	if (strcmp(link->host, host) != 0)
+	{
+		strlcpy(link->host, host, sizeof(link->host));
+		link->addresses.n = 0;
+		end_lookup(link);
+	}
+
+	if (host[0] == '\0' ||
+		(link->addresses.n > 0 && now - link->resolved < ADDRESS_LIFE))
+		begin_connecting(link, now);
+	else
+		begin_resolving(link, now);
+}
+
+/*
+ * Addresses that were right before serve on while there is no answer: the name
+ * service may be what is down.
+ */
+static void
+advance_resolving(RaftLink *link, RaftTime now)
+{
+	RaftAddresses found;
+
+	if (!raft_lookup_answer(link->lookup, &found))
+		return;
+	end_lookup(link);
+
+	if (found.n > 0)
+	{
+		link->addresses = found;
+		link->resolved = now;
+	}
+	else if (found.error != EAI_AGAIN)
+		link->addresses.n = 0;
+
+	if (link->addresses.n > 0)
+		begin_connecting(link, now);
+	else
+		link_failed(link, now,
+					psprintf("could not translate host name \"%s\" to address: %s", link->host,
+							 found.error == EAI_SYSTEM ? strerror(found.system_error) :
+							 gai_strerror(found.error)));
 }
 
 /* CALL raft.stream(): the connection becomes a stream when the peer agrees. */
@@ -344,7 +450,7 @@ advance_calling(RaftLink *link, RaftTime now)
 	link->stats.last_connect = GetCurrentTimestamp();
 	link->since = now;
 	link->wants = WL_SOCKET_READABLE;
-	link->reported[0] = '\0';
+	memset(link->reported, 0, sizeof(link->reported));
 	ereport(LOG, (errmsg("stream to Raft node \"%s\" is open", link->name)));
 }
 
@@ -378,6 +484,9 @@ raft_link_advance(RaftLink *link, RaftTime now)
 	{
 		case RAFT_LINK_WAITING:
 			break;
+		case RAFT_LINK_RESOLVING:
+			advance_resolving(link, now);
+			break;
 		case RAFT_LINK_CONNECTING:
 			advance_connecting(link, now);
 			break;
@@ -388,6 +497,12 @@ raft_link_advance(RaftLink *link, RaftTime now)
 			advance_streaming(link, now);
 			break;
 	}
+}
+
+pgsocket
+raft_link_socket(const RaftLink *link)
+{
+	return link->conn != NULL ? PQsocket(link->conn) : link->lookup;
 }
 
 bool
@@ -403,6 +518,14 @@ raft_link_timeout(RaftLink *link, RaftTime now)
 	{
 		case RAFT_LINK_WAITING:
 			raft_link_dial(link, now);
+			break;
+		case RAFT_LINK_RESOLVING:
+			if (link->addresses.n > 0)
+				begin_connecting(link, now);	/* as in advance_resolving() */
+			else
+				link_failed(link, now,
+							psprintf("looking up host name \"%s\" takes longer than raft_pg.connect_timeout",
+									 link->host));
 			break;
 		case RAFT_LINK_CONNECTING:
 			link_failed(link, now, "connecting took longer than raft_pg.connect_timeout");

@@ -8,13 +8,16 @@
 #ifndef RAFT_LINK_H
 #define RAFT_LINK_H
 
+#include "net/lookup.h"
 #include "net/peer.h"
 
 #include "libpq-fe.h"
 #include "lib/stringinfo.h"
 
 /*
- * conn is NULL exactly while stats.link is RAFT_LINK_WAITING.
+ * conn is NULL exactly while stats.link is RAFT_LINK_WAITING or
+ * RAFT_LINK_RESOLVING.  A lookup outlives the attempt that began it: the next
+ * one waits for the same answer.
  */
 typedef struct RaftLink
 {
@@ -24,8 +27,15 @@ typedef struct RaftLink
 	char		conninfo[RAFT_MAX_CONNINFO + 1];
 	const RaftPeersInit *self;
 
+	/* addresses of the host, when the connection string gives its name */
+	char		host[RAFT_MAX_CONNINFO + 1];	/* "" = it does not */
+	RaftAddresses addresses;	/* n = 0: not known */
+	RaftTime	resolved;		/* when they were */
+	uint32		turn;			/* addresses.address[turn % n] is dialled */
+	int			lookup;			/* under way, -1 = none */
+
 	PGconn	   *conn;
-	RaftTime	deadline;		/* waiting: next attempt; connecting, calling: give up */
+	RaftTime	deadline;		/* waiting: next attempt; streaming: none; else: give up */
 	RaftTime	since;			/* streaming since */
 	RaftTime	attempted;		/* last attempt */
 	int			backoff_ms;		/* before the attempt after the next failure */
@@ -44,7 +54,7 @@ typedef struct RaftLink
 	bool		socket_changed;
 
 	RaftPeerStats stats;
-	char		reported[256];	/* error that stands in the server's log already */
+	char		reported[RAFT_MAX_ADDRESSES][256];	/* errors in the server's log already */
 } RaftLink;
 
 extern void raft_link_init(RaftLink *link, const RaftPeersInit *self,
@@ -72,11 +82,17 @@ extern Size raft_link_backlog(const RaftLink *link);
 extern void raft_link_queue(RaftLink *link, const void *header, Size header_size,
 							const void *records, Size records_size);
 
+/* What the wait-event set is to watch while link->wants is not 0. */
+extern pgsocket raft_link_socket(const RaftLink *link);
+
 /* Hands as much as the socket takes to it. */
 extern void raft_link_pump(RaftLink *link, RaftTime now);
 
 /* Closes the connection, if any, and forgets what was queued. */
 extern void raft_link_close(RaftLink *link);
+
+/* Same, and gives back what the link holds: it will not be used any more. */
+extern void raft_link_end(RaftLink *link);
 
 /* --- conninfo.c --- */
 
@@ -90,7 +106,11 @@ typedef struct RaftConnParams
 	char		application_name[2 * RAFT_MAX_NODE_NAME + 32];
 } RaftConnParams;
 
-extern void raft_conninfo_params(RaftConnParams *params, const char *conninfo,
+/* address: where the host was found, NULL when no name stands for it. */
+extern void raft_conninfo_params(RaftConnParams *params, const char *conninfo, const char *address,
 								 const char *self_name, const char *peer_name);
+
+/* The name that libpq would have to look up, "" when there is none. */
+extern void raft_conninfo_host_name(const char *conninfo, char *name, Size size);
 
 #endif							/* RAFT_LINK_H */

@@ -91,8 +91,7 @@ is_same_member(const RaftLink *link, const RaftMemberInfo *member)
 static void
 remove_link(RaftPeers *peers, RaftLink *link)
 {
-	raft_link_close(link);
-	pfree(link->queue.data);
+	raft_link_end(link);
 	memset(link, 0, sizeof(*link));
 	peers->rebuild = true;
 }
@@ -197,7 +196,7 @@ rebuild_set(RaftPeers *peers)
 		if (link->wants == 0)
 			continue;
 		link->position = AddWaitEventToSet(peers->set, link->wants,
-										   PQsocket(link->conn), NULL, link);
+										   raft_link_socket(link), NULL, link);
 	}
 	peers->rebuild = false;
 }

@@ -4,8 +4,8 @@
  *	  Outgoing streams: the node worker's libpq connections to its peers, each
  *	  a state machine that never blocks.
  *
- * waiting (back-off with jitter) -> connecting -> calling raft.stream() ->
- * streaming -> broken -> waiting ..  A peer whose socket is full loses messages;
+ * waiting (back-off with jitter) -> resolving (only a host name) -> connecting ->
+ * calling raft.stream() -> streaming -> broken -> waiting ..  A peer whose socket is full loses messages;
  * the worker never waits for it.
  *
  *-------------------------------------------------------------------------
@@ -20,6 +20,7 @@
 typedef enum RaftPeerLink
 {
 	RAFT_LINK_WAITING,			/* until the next attempt */
+	RAFT_LINK_RESOLVING,		/* for the addresses of the host's name */
 	RAFT_LINK_CONNECTING,		/* libpq handshake */
 	RAFT_LINK_CALLING,			/* CALL raft.stream() sent */
 	RAFT_LINK_STREAMING
@@ -104,8 +105,7 @@ extern int	raft_peers_stats(RaftPeers *peers, RaftPeerStats *stats, int max);
  * Checks a conninfo at raft_start(): ERROR 22023 when libpq cannot parse it or it is too
  * long, 42501 with a hint (passfile, service, certificate) when it holds a password,
  * 22023 when it sets what raft_pg sets itself (application_name, replication, options,
- * client_encoding).  NOTICE when it names a host without its address: resolving
- * the name would hold up the node worker.
+ * client_encoding) or gives several hosts.
  */
 extern void raft_check_conninfo(const char *node, const char *conninfo);
 

@@ -41,12 +41,14 @@ our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 90;    # seconds
 my @clusters;
 
 # Options: nodes (names), proxy (the servers reach each other through RaftProxy),
-# settings ({name => value} for every node), initdb ([arguments]).
+# hosts (by which names, then: {node => host}), settings ({name => value} for every
+# node), initdb ([arguments]).
 sub new
 {
 	my ($class, %options) = @_;
 	my $self = bless {
 		names  => $options{nodes} // [qw(a b c)],
+		hosts  => $options{hosts} // {},
 		nodes  => {},
 		paused => {}
 	}, $class;
@@ -127,7 +129,7 @@ sub conninfo
 	my $user = getpwuid($<);
 	my $place =
 	  $self->{proxy}
-	  ? 'host=127.0.0.1 hostaddr=127.0.0.1 port=' . $self->{proxy}->port($name)
+	  ? 'host=' . ($self->{hosts}{$name} // '127.0.0.1 hostaddr=127.0.0.1') . ' port=' . $self->{proxy}->port($name)
 	  : 'host=' . $node->host . ' port=' . $node->port;
 
 	return "$place dbname=postgres user=$user sslmode=disable gssencmode=disable";

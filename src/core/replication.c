@@ -293,14 +293,26 @@ replication_wrote(RaftCore *core)
 }
 
 /*
+ * Check quorum, §6.2 of the dissertation: who cannot reach a quorum until then must
+ * not go on as leader.  Its followers wait one to three election timeouts; a
+ * leader that waited only one would give up before they do whenever answers are
+ * slow, and slow networks would change leaders without end.
+ */
+static RaftTime
+quorum_deadline(const RaftCore *core)
+{
+	if (MUTANT(NO_CHECK_QUORUM))
+		return RAFT_NEVER;
+	return progress_quorum_contact(core) + 2 * core->settings.election_timeout;
+}
+
+/*
  * The leader's deadlines: check quorum, commit notices, heartbeats.
  */
 void
 replication_tick(RaftCore *core)
 {
-	/* §6.2 of the dissertation: who cannot reach a quorum must not go on as leader */
-	if (core->now >= progress_quorum_contact(core) + core->settings.election_timeout &&
-		!MUTANT(NO_CHECK_QUORUM))
+	if (core->now >= quorum_deadline(core))
 	{
 		convert_to(core, RAFT_FOLLOWER, core->term, 0);
 		return;
@@ -340,8 +352,7 @@ replication_deadline(const RaftCore *core)
 
 	if (core->n_progress == 0)
 		return RAFT_NEVER;
-	if (!MUTANT(NO_CHECK_QUORUM))
-		deadline = raft_min(deadline, progress_quorum_contact(core) + core->settings.election_timeout);
+	deadline = raft_min(deadline, quorum_deadline(core));
 	for (uint32_t i = 0; i < core->n_progress; i++)
 		deadline = raft_min(deadline, core->progress[i].sent + core->settings.heartbeat_interval);
 	return deadline;

@@ -242,6 +242,32 @@ lesson_leader_without_quorum_steps_down(Lab *lab)
 			  (unsigned long long) ((solo.now - start) / MS));
 }
 
+/*
+ * Answers that come later than an election timeout do not unseat a leader: its
+ * followers, who wait up to three of them, still follow it.
+ */
+static void
+lesson_late_answers_unseat_nobody(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	RaftTime	start,
+				answered;
+
+	solo_become_leader(&solo, 1, 3);
+	start = answered = solo.now;
+	solo_durable(&solo);
+	while (solo.now < start + 20 * SOLO_TIMEOUT)
+	{
+		solo_tick(&solo);
+		lab_check(lab, solo.status.role == RAFT_LEADER, "the leader gives up %llu ms after an answer",
+				  (unsigned long long) ((solo.now - answered) / MS));
+		if (solo.now < answered + SOLO_TIMEOUT * 3 / 2)
+			continue;
+		solo_receive(&solo, solo_ack(2, 2, 2));
+		answered = solo.now;
+	}
+}
+
 /* ---------------------------------------------------------- replication */
 
 /* A reply whose request belongs to an older term is dropped. */
@@ -485,6 +511,7 @@ const LabTest lesson_core_tests[] = {
 	{"lesson_vote_waits_for_the_disk", "lesson", 0, 5, lesson_vote_waits_for_the_disk},
 	{"lesson_prevote_changes_nothing", "lesson", 0, 5, lesson_prevote_changes_nothing},
 	{"lesson_leader_without_quorum_steps_down", "lesson", 0, 5, lesson_leader_without_quorum_steps_down},
+	{"lesson_late_answers_unseat_nobody", "lesson", 0, 5, lesson_late_answers_unseat_nobody},
 	{"lesson_stale_reply_is_dropped", "lesson", 0, 5, lesson_stale_reply_is_dropped},
 	{"lesson_late_short_append_never_truncates", "lesson", 0, 5, lesson_late_short_append_never_truncates},
 	{"lesson_only_what_the_leader_confirmed_counts", "lesson", 0, 5, lesson_only_what_the_leader_confirmed_counts},

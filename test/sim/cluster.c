@@ -355,9 +355,9 @@ agreed(Lab *lab, uint64_t number, Command command, uint32_t n)
  * leader.
  */
 uint64_t
-cluster_one_within(Lab *lab, RaftTime limit, Command command, uint32_t n, bool retry)
+cluster_one(Lab *lab, Command command, uint32_t n, bool retry)
 {
-	RaftTime	end = lab->now + limit;
+	RaftTime	end = lab->now + ONE_TIME;
 
 	while (lab->now < end)
 	{
@@ -373,14 +373,7 @@ cluster_one_within(Lab *lab, RaftTime limit, Command command, uint32_t n, bool r
 		lab_check(lab, retry, "command %llu is not agreed upon by %u servers",
 				  (unsigned long long) number, n);
 	}
-	lab_fail(lab, 0, "no agreement within %llu s", (unsigned long long) (limit / T));
-}
-
-/* The same within the ladder's ten seconds. */
-uint64_t
-cluster_one(Lab *lab, Command command, uint32_t n, bool retry)
-{
-	return cluster_one_within(lab, ONE_TIME, command, n, retry);
+	lab_fail(lab, 0, "no agreement within %llu s", (unsigned long long) (ONE_TIME / T));
 }
 
 /*

@@ -570,8 +570,6 @@ extern void cluster_no_leader(Lab *lab);
 extern RaftTerm cluster_same_term(Lab *lab);
 extern uint32_t cluster_committed(Lab *lab, uint64_t command, Command *value);
 extern uint64_t cluster_one(Lab *lab, Command command, uint32_t n, bool retry);
-extern uint64_t cluster_one_within(Lab *lab, RaftTime limit, Command command, uint32_t n,
-								   bool retry);
 extern bool cluster_wait(Lab *lab, uint64_t command, uint32_t n, RaftTerm term, Command *value);
 extern Started cluster_start(Lab *lab, RaftNodeId node, Command command);
 extern uint64_t cluster_start_anywhere(Lab *lab, Command command);

@@ -63,7 +63,8 @@ add_report(Report *to, const Report *from)
 
 /* One seed; a failure is reported at once. */
 static void
-run_seed(Lab *lab, const LabTest *test, uint64_t seed, uint64_t *shown, Report *report)
+run_seed(Lab *lab, const LabTest *test, uint64_t seed, const char *shrink, uint64_t *shown,
+		 Report *report)
 {
 	bool		passed = lab_run(lab, test, seed);
 
@@ -77,21 +78,22 @@ run_seed(Lab *lab, const LabTest *test, uint64_t seed, uint64_t *shown, Report *
 	report->failed++;
 	if (++*shown <= SHOWN_FAILURES)
 	{
-		lab_report_failure(lab, test, seed, "");
+		lab_report_failure(lab, test, seed, *shown == 1 ? shrink : "");
 		fflush(stdout);
 	}
 }
 
 /* The life of a process. */
 static void
-work(Lab *lab, const LabTest *test, uint64_t first, uint64_t end, uint32_t stride, int out)
+work(Lab *lab, const LabTest *test, uint64_t first, uint64_t end, uint32_t stride,
+	 const char *shrink, int out)
 {
 	Report		report = {0};
 	uint64_t	shown = 0;
 
 	for (uint64_t seed = first; seed < end; seed += stride)
 	{
-		run_seed(lab, test, seed, &shown, &report);
+		run_seed(lab, test, seed, shrink, &shown, &report);
 		if (report.runs < REPORT_EVERY && seed + stride < end)
 			continue;
 		if (write(out, &report, sizeof(report)) != sizeof(report))
@@ -111,7 +113,8 @@ print_progress(const Report *total, uint64_t seeds, double seconds)
 
 /* Starts the processes; false when that cannot be done. */
 static bool
-start_jobs(Lab *lab, const LabTest *test, uint64_t first, uint64_t seeds, Job *jobs, uint32_t n)
+start_jobs(Lab *lab, const LabTest *test, uint64_t first, uint64_t seeds, const char *shrink,
+		   Job *jobs, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
 	{
@@ -123,7 +126,7 @@ start_jobs(Lab *lab, const LabTest *test, uint64_t first, uint64_t seeds, Job *j
 		if (jobs[i].pid == 0)
 		{
 			close(ends[0]);
-			work(lab, test, first + i, first + seeds, n, ends[1]);
+			work(lab, test, first + i, first + seeds, n, shrink, ends[1]);
 		}
 		close(ends[1]);
 		jobs[i].pipe = ends[0];
@@ -156,7 +159,8 @@ hear(Job *job, Report *total)
 }
 
 int
-campaign_run(Lab *lab, const LabTest *test, uint64_t first, uint64_t seeds, uint32_t n)
+campaign_run(Lab *lab, const LabTest *test, uint64_t first, uint64_t seeds, uint32_t n,
+			 const char *shrink)
 {
 	Job			jobs[MAX_JOBS];
 	Report		total = {0};
@@ -167,7 +171,7 @@ campaign_run(Lab *lab, const LabTest *test, uint64_t first, uint64_t seeds, uint
 
 	if (n < 1 || n > MAX_JOBS)
 		n = 1;
-	if (!start_jobs(lab, test, first, seeds, jobs, n))
+	if (!start_jobs(lab, test, first, seeds, shrink, jobs, n))
 	{
 		perror("lab");
 		return 2;

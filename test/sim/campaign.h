@@ -10,9 +10,13 @@
 
 #include "lab.h"
 
-/* Seeds first .. first + seeds - 1 by so many processes; an exit status. */
+/*
+ * Seeds first .. first + seeds - 1 by so many processes; an exit status.  The first
+ * failure of each process is reduced, and its plan kept in the folder shrink, unless
+ * that is empty.
+ */
 extern int	campaign_run(Lab *lab, const LabTest *test, uint64_t first, uint64_t seeds,
-						 uint32_t jobs);
+						 uint32_t jobs, const char *shrink);
 
 /* --- main.c --- */
 extern bool lab_run(Lab *lab, const LabTest *test, uint64_t seed);

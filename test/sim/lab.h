@@ -600,6 +600,7 @@ extern const LabTest lesson_tests[];
 extern const LabTest lesson_core_tests[];
 extern const LabTest codec_tests[];
 extern const LabTest core_tests[];
+extern const LabTest plan_tests[];
 extern const LabTest linearize_tests[];
 extern const LabTest image_tests[];
 extern const LabTest eventlog_tests[];

@@ -44,7 +44,7 @@ static Lab	the_lab = {.plan = &the_plan};
 
 static const LabTest *suites[] = {
 	NULL,						/* the scripts, when there are any */
-	codec_tests, core_tests, linearize_tests, image_tests, lesson_core_tests, lesson_tests,
+	codec_tests, core_tests, plan_tests, linearize_tests, image_tests, lesson_core_tests, lesson_tests,
 	ladder_a_tests, ladder_b_tests, ladder_c_tests, simulate_tests, eventlog_tests
 };
 
@@ -405,7 +405,8 @@ main(int argc, char **argv)
 			if (!selected(test, &options))
 				continue;
 			if (options.jobs != 0)
-				return campaign_run(lab, test, options.first, options.seeds, (uint32_t) options.jobs);
+				return campaign_run(lab, test, options.first, options.seeds, (uint32_t) options.jobs,
+									options.shrink);
 			ok = options.seed != 0 ? run_one_seed(lab, test, &options) :
 				run_seeds(lab, test, &options);
 			passed += ok;

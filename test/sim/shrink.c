@@ -273,18 +273,18 @@ smaller_numbers(Shrink *s)
 	return progress;
 }
 
-/* Less time between a step and the one before it. */
+/* Less time between a step, or the end, and what comes before it. */
 static bool
 shorter_waits(Shrink *s)
 {
 	bool		progress = false;
 
-	for (size_t i = 0; i < s->best.n_steps; i++)
+	for (size_t i = 0; i <= s->best.n_steps; i++)
 	{
 		RaftTime	before = i == 0 ? 0 : s->best.steps[i - 1].at;
-		RaftTime	gap = s->best.steps[i].at - before;
+		RaftTime	at = i < s->best.n_steps ? s->best.steps[i].at : s->best.end;
 
-		for (RaftTime less = gap; less >= 10 * MS && i < s->best.n_steps; less /= 2)
+		for (RaftTime less = at - before; less >= 10 * MS && i <= s->best.n_steps; less /= 2)
 		{
 			plan_copy(&s->candidate, &s->best);
 			for (size_t k = i; k < s->candidate.n_steps; k++)
@@ -352,8 +352,12 @@ write_plan(const Plan *plan, const LabFailure *failure, uint64_t seed, const cha
 		   mutant_now() ? mutant_now() : "");
 }
 
-static void
-shrink_plan(Lab *lab, uint64_t seed, const char *folder)
+/*
+ * The plan's run has just failed: reduces the plan as far as it goes.  Returns
+ * the number of runs that this took.
+ */
+uint64_t
+shrink_reduce(Lab *lab, Plan *plan)
 {
 	Shrink	   *s = &shrink;
 
@@ -361,8 +365,7 @@ shrink_plan(Lab *lab, uint64_t seed, const char *folder)
 	s->failure = lab->failure;
 	s->runs = 0;
 	s->events = 0;
-	plan_copy(&s->best, lab->plan);
-	print_size("the whole run", &s->best);
+	plan_copy(&s->best, plan);
 	if (s->best.n_steps > 0 && s->best.end < s->best.steps[s->best.n_steps - 1].at)
 		s->best.end = s->best.steps[s->best.n_steps - 1].at;
 	cut_behind_failure(&s->best, &lab->failure);
@@ -378,16 +381,29 @@ shrink_plan(Lab *lab, uint64_t seed, const char *folder)
 		if (!progress)
 			s->seeds *= 2;
 	}
-	print_size("reduced", &s->best);
-	printf("    after %llu runs, %llu events%s\n", (unsigned long long) s->runs,
-		   (unsigned long long) s->events, s->events < EVENT_BUDGET ? "" : ": no more are allowed");
-	lab_run_plan(lab, &s->best);
+	plan_copy(plan, &s->best);
+	return s->runs;
+}
+
+static void
+shrink_plan(Lab *lab, uint64_t seed, const char *folder)
+{
+	static Plan plan;
+	uint64_t	runs;
+
+	plan_copy(&plan, lab->plan);
+	print_size("the whole run", &plan);
+	runs = shrink_reduce(lab, &plan);
+	print_size("reduced", &plan);
+	printf("    after %llu runs%s\n", (unsigned long long) runs,
+		   shrink.events < EVENT_BUDGET ? "" : ": no more are allowed");
+	lab_run_plan(lab, &plan);
 	if (lab->failure.invariant != 0)
 		printf("    invariant %d (%s): ", lab->failure.invariant, invariant_name(lab->failure.invariant));
 	else
 		printf("    ");
 	printf("at %.3f ms: %s\n", (double) lab->failure.at / 1000.0, lab->failure.what);
-	write_plan(&s->best, &lab->failure, seed, folder);
+	write_plan(&plan, &lab->failure, seed, folder);
 }
 
 /* A script can only be had shorter with the luck of another seed. */

@@ -17,6 +17,9 @@
  */
 extern void shrink_failure(Lab *lab, const LabTest *test, uint64_t seed, const char *folder);
 
+/* Reduces a plan whose run on this lab has just failed; returns how many runs it took. */
+extern uint64_t shrink_reduce(Lab *lab, Plan *plan);
+
 /* Runs a plan from its text.  False when it failed; lab->failure says why. */
 extern bool lab_run_plan(Lab *lab, const Plan *plan);
 

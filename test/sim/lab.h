@@ -338,7 +338,8 @@ struct Node
 	RaftTime	paused_until;	/* the process stands still, and what happens to it waits */
 	RaftTime	starved_until;	/* no tick comes before */
 	uint64_t	crash_in;		/* the process dies before this action from now; 0 = not */
-	uint64_t	ambush;			/* .. or from its next change of role; 0 = not */
+	uint64_t	ambush;			/* .. or from when it gets this role; 0 = not */
+	RaftRole	ambush_as;
 	uint64_t	boot;			/* boot count */
 	void	   *memory;
 	RaftCore   *core;

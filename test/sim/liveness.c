@@ -23,6 +23,8 @@
 #define STABLE_TIME		(3 * T)
 #define FAULTY_LEADERS	10
 #define FLAP			T
+#define LATEST_MESSAGE	(3500 * MS) /* sent before, it comes until then */
+#define LATEST_REPORT	(7 * T)		/* of a failed call */
 #define SLOW_FLUSH		T
 #define SLOW_COMMANDS	5
 
@@ -332,6 +334,7 @@ set_disks(Lab *lab, RaftTime latency)
 void
 liveness_phase(Lab *lab, const Plan *plan)
 {
+	RaftTime	quiet = lab->now + (lab->network.long_delays ? LATEST_REPORT : LATEST_MESSAGE);
 	RaftNodeId	leader;
 
 	lab_trace(lab, "test: %u of %u are well from now on", plan_well(plan), plan->n);
@@ -351,8 +354,9 @@ liveness_phase(Lab *lab, const Plan *plan)
 	lab_check(lab, cluster_until(lab, CONVERGE_TIME, 50 * MS, has_converged, NULL),
 			  "the logs do not become equal");
 
-	/* all reports of failed calls have come too; from now on nothing changes */
-	cluster_sleep(lab, lab->network.long_delays ? 7 * T : 100 * MS);
+	/* the last message with a term that nobody has heard of, the last report: all have come */
+	if (lab->now < quiet)
+		cluster_sleep(lab, quiet - lab->now);
 	leader = expect_leader(lab);
 	if (plan->fate[leader] == PLAN_WELL)	/* else an election may be due */
 		set_disks(lab, SLOW_FLUSH);

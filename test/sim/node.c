@@ -335,7 +335,8 @@ node_step(Lab *lab, Node *node, const RaftEvent *event)
 		recording_step(lab, node, &timed) : raft_step(node->core, &timed);
 	raft_core_status(node->core, &node->status);
 	invariants_leader(lab, node);
-	if (node->ambush != 0 && node->status.role != node->before.role)
+	if (node->ambush != 0 && node->status.role != node->before.role &&
+		node->status.role == node->ambush_as)
 	{
 		node->crash_in = node->ambush;
 		node->ambush = 0;

@@ -154,12 +154,31 @@ verb_kill_in(Lab *lab, const uint64_t *args)
 		lab->nodes[args[0]].crash_in = args[1];
 }
 
-/* The same, from its next change of role: in the middle of an election. */
+/* The same, from when it gets a role: in the middle of an election. */
 static void
 verb_ambush(Lab *lab, const uint64_t *args)
 {
-	if (lab->nodes[args[0]].up)
-		lab->nodes[args[0]].ambush = args[1];
+	Node	   *node = &lab->nodes[args[0]];
+
+	if (!node->up)
+		return;
+	node->ambush = args[1];
+	node->ambush_as = (RaftRole) (args[2] % (RAFT_LEADER + 1));
+}
+
+/* Whoever leads stands still for a while: others may begin an election, or not. */
+static void
+verb_pause_leaders(Lab *lab, const uint64_t *args)
+{
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+	{
+		Node	   *node = &lab->nodes[i];
+
+		if (!node->up || node->status.role != RAFT_LEADER)
+			continue;
+		lab_trace(lab, "test: n%u, who leads, stands still", i);
+		node->paused_until = lab->now + args[0];
+	}
 }
 
 /* Everybody dies, and starts again. */
@@ -281,7 +300,8 @@ const PlanVerb fault_verbs[] = {
 	{"kill", "n", verb_kill},
 	{"start", "n", verb_start},
 	{"kill-in", "nc", verb_kill_in},
-	{"ambush", "nc", verb_ambush},
+	{"ambush", "ncz", verb_ambush},
+	{"pause-leaders", "t", verb_pause_leaders},
 	{"power-cut", "", verb_power_cut},
 	{"slow-disk", "nt", verb_slow_disk},
 	{"stick-disk", "nt", verb_stick_disk},

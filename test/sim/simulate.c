@@ -139,6 +139,28 @@ draw_hunt(Draw *draw)
 }
 
 static void
+draw_ambush(Draw *draw, RaftNodeId victim)
+{
+	plan_add(draw->plan, draw->at, "ambush", victim, rng_between(draw->rng, 1, 6),
+			 pick_of(draw->rng, RAFT_PRECANDIDATE, RAFT_CANDIDATE, RAFT_CANDIDATE, RAFT_LEADER));
+}
+
+/*
+ * The leader stands still for about as long as its followers wait, and who
+ * campaigns meanwhile dies, perhaps with a term that nobody else has heard of.
+ */
+static void
+draw_stumble(Draw *draw)
+{
+	add(draw, "pause-leaders", rng_between(draw->rng, 200, 1200) * MS, 0);
+	for (RaftNodeId i = 1; i <= draw->plan->n; i++)
+	{
+		draw_ambush(draw, i);
+		add_later(draw, T + rng_below(draw->rng, 500 * MS), "start", i, 0);
+	}
+}
+
+static void
 draw_crash(Draw *draw)
 {
 	RaftNodeId	victim = draw_node(draw);
@@ -155,7 +177,7 @@ draw_crash(Draw *draw)
 			add(draw, "kill-in", victim, rng_between(draw->rng, 1, 30));
 			break;
 		case 1:
-			add(draw, "ambush", victim, rng_between(draw->rng, 1, 10));
+			draw_ambush(draw, victim);
 			add_later(draw, rng_below(draw->rng, 2 * T), "start", victim, 0);
 			return;
 		default:
@@ -295,6 +317,7 @@ static const struct
 	{draw_crumbling, 20},
 	{draw_hunt, 20},
 	{draw_crash, 50},
+	{draw_stumble, 20},
 	{draw_power_cut, 15},
 	{draw_disk, 30},
 	{draw_disk_error, 20},
@@ -351,7 +374,7 @@ draw_network(Draw *draw)
 	/* votes of campaigns long lost still arrive */
 	net->unreliable = true;
 	net->long_reordering = true;
-	net->replay_percent = 50;
+	net->replay_percent = 90;
 }
 
 static void

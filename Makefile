@@ -10,6 +10,8 @@
 #   make simulate SEEDS=1000000    anything that can happen to a group, drawn from seeds
 #   make replay FILE= [TRACE=1]   what servers recorded (raft_pg.record_events)
 #   make mutants                  old bugs put back: each must be found
+#   make fuzz [SECONDS=60]        any bytes, for the decoders and a core
+#   make explore [SECONDS=600]    every order of events, as deep as the time allows
 #   make bench [CLIENTS= DURATION= ROUNDS=]        beside quorum replication
 
 PG_CONFIG ?= pg_config
@@ -49,7 +51,7 @@ override with_llvm = no
 
 # Goals that need neither PGXS nor a server to be installed beforehand; PGXS has a
 # "check" of its own that only says it is not supported.
-own_goals = check demo ladder simulate mutants replay bench scripts coverage
+own_goals = check demo ladder simulate mutants replay bench scripts coverage fuzz explore
 
 ifneq (,$(filter-out $(own_goals),$(or $(MAKECMDGOALS),all)))
 
@@ -94,6 +96,9 @@ bench:
 
 ladder simulate scripts coverage mutants replay:
 	@$(MAKE) --no-print-directory -C test/sim $@
+
+fuzz explore:
+	@$(MAKE) --no-print-directory -C test/$@ $@
 
 clean-laboratory:
 	$(MAKE) -C test/sim clean

@@ -74,8 +74,6 @@ tail_position(const SimLog *log)
 static void
 perform_compaction(Disk *disk, RaftIndex upto)
 {
-	if (upto < disk->log.first)
-		return;
 	simlog_compact(&disk->log, upto);
 	image_compact(&disk->image, &disk->log);
 }

@@ -16,6 +16,9 @@
 
 PG_CONFIG ?= pg_config
 
+# The sources, as seen from the build directory: a VPATH build begins in an empty one.
+here := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+
 MODULE_big = raft_pg
 EXTENSION = raft_pg
 DATA = raft_pg--1.0.sql
@@ -36,9 +39,9 @@ OBJS = \
 	src/node/outcome.o src/node/proposals.o src/node/publish.o src/node/record.o src/node/space.o src/node/start.o \
 	src/node/worker.o
 
-REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
-ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test --load-extension=raft_pg
+REGRESS = $(sort $(notdir $(basename $(wildcard $(here)/sql/*.sql))))
+ISOLATION = $(sort $(notdir $(basename $(wildcard $(here)/test/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=$(here)/test --load-extension=raft_pg
 
 # PostgreSQL's headers count as system headers: -Wall -Wextra judges raft_pg alone.
 PG_CPPFLAGS = -isystem $(includedir_server) -isystem $(libpq_srcdir) -I$(srcdir)/src
@@ -68,6 +71,12 @@ include $(PGXS)
 # Debian's PGXS tracks no header dependencies.
 $(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
 
+# By absolute names, or make would find the directories of the sources through VPATH.
+object_directories := $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS))))
+$(OBJS): | $(object_directories)
+$(object_directories):
+	@mkdir -p $@
+
 clean: clean-laboratory
 
 # A server of pg_regress's own is set up by its options.
@@ -85,22 +94,22 @@ endif
 
 ifneq (,$(filter check,$(MAKECMDGOALS)))
 check:
-	@PG_CONFIG='$(PG_CONFIG)' test/run
+	@PG_CONFIG='$(PG_CONFIG)' $(here)/test/run
 endif
 
 demo:
-	@PG_CONFIG='$(PG_CONFIG)' test/demo/run
+	@PG_CONFIG='$(PG_CONFIG)' $(here)/test/demo/run
 
 bench:
-	@PG_CONFIG='$(PG_CONFIG)' test/bench/propose
+	@PG_CONFIG='$(PG_CONFIG)' $(here)/test/bench/propose
 
 ladder simulate scripts coverage mutants replay:
-	@$(MAKE) --no-print-directory -C test/sim $@
+	@$(MAKE) --no-print-directory -C $(here)/test/sim $@
 
 fuzz explore:
-	@$(MAKE) --no-print-directory -C test/$@ $@
+	@$(MAKE) --no-print-directory -C $(here)/test/$@ $@
 
 clean-laboratory:
-	$(MAKE) -C test/sim clean
+	$(MAKE) -C $(here)/test/sim clean
 
 .PHONY: $(own_goals) server-preloads clean-laboratory

@@ -3,7 +3,9 @@ CREATE FUNCTION workers_gone() RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1..600 LOOP
         PERFORM pg_stat_clear_snapshot();
-        IF NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type IN ('raft_pg node', 'raft_pg applier')) THEN
+        -- of this database, or of one that is gone
+        IF NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type IN ('raft_pg node', 'raft_pg applier')
+                       AND coalesce(datname, current_database()) = current_database()) THEN
             RETURN true;
         END IF;
         PERFORM pg_sleep(0.05);
@@ -24,7 +26,8 @@ SELECT convert_from(command, 'UTF8') FROM raft.log WHERE kind = 'command' ORDER 
 
 DROP EXTENSION raft_pg;
 SELECT workers_gone();
-SELECT count(*) FROM pg_shseclabel WHERE provider = 'raft_pg';
+SELECT count(*) FROM pg_shseclabel JOIN pg_database ON oid = objoid
+    WHERE provider = 'raft_pg' AND datname = current_database();
 
 -- a new one knows nothing of the old one
 CREATE EXTENSION raft_pg;
@@ -59,4 +62,4 @@ SELECT raft_propose('in the other database') > 0 AS proposed;
 DROP DATABASE regress_raft_dropped;
 SELECT workers_gone();
 DROP FUNCTION workers_gone;
-SELECT count(*) FROM pg_shseclabel WHERE provider = 'raft_pg';
+SELECT count(*) FROM pg_shseclabel WHERE provider = 'raft_pg' AND objoid NOT IN (SELECT oid FROM pg_database);

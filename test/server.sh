@@ -169,16 +169,23 @@ copy_server()
         die "the copied pg_config in $bin does not report its own directory"
 }
 
+# copy_sources directory: without what a build has left among them.
+copy_sources()
+{
+    mkdir "$1"
+    (cd "$top" && tar -c --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
+        --exclude=./build --exclude=./tmp_check . ) | tar -x -C "$1" --no-same-owner
+    [ -z "$server_user" ] || chown -R "$server_user" "$1"
+}
+
 # prepare_server [make variable=value...]: sources copied, built and installed.
 prepare_server()
 {
     choose_user
     copy_server
     source=$work/source
-    mkdir "$source"
-    (cd "$top" && tar -c --exclude=./.git --exclude='*.o' --exclude='*.so' --exclude='*.bc' \
-        --exclude=./build --exclude=./tmp_check . ) | tar -x -C "$source" --no-same-owner
-    [ -z "$server_user" ] || chown -R "$server_user" "$source" "$work/server"
+    copy_sources "$source"
+    [ -z "$server_user" ] || chown -R "$server_user" "$work/server"
     as_user make -s -C "$source" -j "$(nproc)" PG_CONFIG="$pg_config" "$@" all \
         >"$work/build.log" 2>&1 </dev/null || return 1
     as_user make -s -C "$source" PG_CONFIG="$pg_config" "$@" install \

@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/uuid.h"
 
 PG_FUNCTION_INFO_V1(raft_sql_start);
@@ -37,11 +36,7 @@ static void
 describe_single(const char *name, RaftNodeRow *row, RaftGivenMembers *members)
 {
 	if (name == NULL)
-	{
-		name = GetConfigOption("cluster_name", false, false);
-		if (name[0] == '\0')
-			name = DEFAULT_NODE_NAME;
-	}
+		name = DEFAULT_NODE_NAME;
 	raft_check_node_name(name);
 
 	members->n = 1;

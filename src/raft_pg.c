@@ -284,6 +284,26 @@ raft_now(void)
 	return (RaftTime) ts.tv_sec * 1000000 + (RaftTime) ts.tv_nsec / 1000;
 }
 
+RaftTime
+raft_deadline_in(long timeout_ms)
+{
+	return timeout_ms > 0 ? raft_now() + (RaftTime) timeout_ms * 1000 : 0;
+}
+
+long
+raft_remaining_ms(RaftTime deadline)
+{
+	RaftTime	now;
+
+	if (deadline == 0)
+		return -1;
+	now = raft_now();
+	if (deadline <= now)
+		return 0;
+	/* rounded up: who sleeps that long finds the deadline passed */
+	return (long) Min((deadline - now + 999) / 1000, (RaftTime) INT_MAX);
+}
+
 /*
  * A core in an impossible state must not go on, and trying again would lead there again:
  * the node worker ends and its group has failed, until somebody looks.  The server

@@ -41,6 +41,15 @@ extern void raft_require_preload(void);
 /* Monotonic clock of this machine, in microseconds: the "now" of the core. */
 extern RaftTime raft_now(void);
 
+/*
+ * A deadline by that clock: a wall clock that is set back must not make a wait
+ * longer.  0 = none, which zero milliseconds from now stand for, too.
+ */
+extern RaftTime raft_deadline_in(long timeout_ms);
+
+/* For WaitLatch(): milliseconds until a deadline, 0 when it has passed, -1 for none. */
+extern long raft_remaining_ms(RaftTime deadline);
+
 /* Bytes of the largest command that is accepted now. */
 extern Size raft_max_command_bytes(void);
 

@@ -87,13 +87,13 @@ static bool
 wait_applied(RaftGroup *group, RaftIndex index, long timeout_ms)
 {
 	uint32		wait_event = raft_wait_event_new("RaftApplied");
-	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	RaftTime	deadline = raft_deadline_in(timeout_ms);
 	bool		applied;
 
 	ConditionVariablePrepareToSleep(&group->applied_cv);
 	for (;;)
 	{
-		long		delay = -1;
+		long		delay;
 
 		/* the figure first: meanwhile the place may go to another database's group */
 		applied = pg_atomic_read_u64(&group->visible) >= index;
@@ -101,12 +101,9 @@ wait_applied(RaftGroup *group, RaftIndex index, long timeout_ms)
 		if (applied && group->database == MyDatabaseId)
 			break;
 		check_running(group);
-		if (timeout_ms > 0)
-		{
-			delay = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-			if (delay == 0)
-				break;
-		}
+		delay = raft_remaining_ms(deadline);
+		if (delay == 0)
+			break;
 		ConditionVariableTimedSleep(&group->applied_cv, delay, wait_event);
 	}
 	ConditionVariableCancelSleep();

@@ -85,8 +85,8 @@ typedef struct RaftNode
 
 	RaftStatus	published;		/* the core's state at the end of the last turn */
 	RaftGroupStatus status;		/* counters are kept here; copied out by publish.c */
-	TimestampTz links_published;
-	TimestampTz statistics_reported;
+	RaftTime	links_published;
+	RaftTime	statistics_reported;
 } RaftNode;
 
 /* --- start.c --- */

@@ -28,7 +28,6 @@
 #include "node/group.h"
 #include "node/proposals.h"
 #include "node/shared.h"
-#include "utils/timestamp.h"
 
 /* Boot count above, counter below: a year at 30,000 proposals a second. */
 #define SERIAL_COUNTER_BITS 40
@@ -459,21 +458,12 @@ leave_slot(ProposalSlot *slot, uint64 serial, RaftOutcome if_withdrawn, RaftProp
 
 /* --- waiting: backends --- */
 
-/* Milliseconds until the deadline (0 = none: -1); 0 when it has passed. */
-static long
-remaining_ms(TimestampTz deadline)
-{
-	if (deadline == 0)
-		return -1;
-	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
-}
-
 /*
  * Waits until this node leads, as far as it knows.  Otherwise false, and the
  * result says why.
  */
 static bool
-await_leadership(RaftGroup *group, TimestampTz deadline, RaftProposalResult *result)
+await_leadership(RaftGroup *group, RaftTime deadline, RaftProposalResult *result)
 {
 	static uint32 wait_event = 0;
 	RaftNodeId	leader = pg_atomic_read_u32(&group->leader);
@@ -488,7 +478,7 @@ await_leadership(RaftGroup *group, TimestampTz deadline, RaftProposalResult *res
 		   group->database != MyDatabaseId)
 	{
 		RaftGroupState state = raft_group_get_state(group, NULL, NULL);
-		long		timeout = remaining_ms(deadline);
+		long		timeout = raft_remaining_ms(deadline);
 
 		if (group->database != MyDatabaseId ||
 			(state != RAFT_GROUP_STARTING && state != RAFT_GROUP_RUNNING))
@@ -514,7 +504,7 @@ await_leadership(RaftGroup *group, TimestampTz deadline, RaftProposalResult *res
 
 /* Waits until the queue may have room; false when the deadline passed. */
 static bool
-await_room(RaftGroup *group, TimestampTz deadline, Size needed)
+await_room(RaftGroup *group, RaftTime deadline, Size needed)
 {
 	static uint32 wait_event = 0;
 	RaftProposals *proposals = group->proposals;
@@ -528,7 +518,7 @@ await_room(RaftGroup *group, TimestampTz deadline, Size needed)
 		   pg_atomic_read_u64(&proposals->head) - pg_atomic_read_u64(&proposals->tail) +
 		   2 * needed > proposals->queue_bytes)
 	{
-		long		timeout = remaining_ms(deadline);
+		long		timeout = raft_remaining_ms(deadline);
 
 		if (timeout == 0)
 			in_time = false;
@@ -541,7 +531,7 @@ await_room(RaftGroup *group, TimestampTz deadline, Size needed)
 
 /* Waits until the slot is settled or the deadline has passed. */
 static void
-await_outcome(ProposalSlot *slot, TimestampTz deadline)
+await_outcome(ProposalSlot *slot, RaftTime deadline)
 {
 	static uint32 wait_event = 0;
 
@@ -556,7 +546,7 @@ await_outcome(ProposalSlot *slot, TimestampTz deadline)
 		SpinLockAcquire(&slot->mutex);
 		settled = (slot->phase == SLOT_SETTLED);
 		SpinLockRelease(&slot->mutex);
-		if (settled || (timeout = remaining_ms(deadline)) == 0)
+		if (settled || (timeout = raft_remaining_ms(deadline)) == 0)
 			return;
 
 		(void) WaitLatch(MyLatch,
@@ -570,7 +560,7 @@ await_outcome(ProposalSlot *slot, TimestampTz deadline)
 /* One attempt at a node that seems to lead. */
 static void
 propose_once(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
-			 RaftWaitMode mode, TimestampTz deadline, RaftProposalResult *result)
+			 RaftWaitMode mode, RaftTime deadline, RaftProposalResult *result)
 {
 	ProposalSlot *slot = &group->proposals->slots[raft_my_backend_slot()];
 	QueueItem	item;
@@ -608,10 +598,7 @@ void
 raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 			 RaftWaitMode mode, long timeout_ms, RaftProposalResult *result)
 {
-	TimestampTz deadline = 0;
-
-	if (timeout_ms > 0)
-		deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
+	RaftTime	deadline = raft_deadline_in(timeout_ms);
 
 	for (;;)
 	{
@@ -626,7 +613,7 @@ raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 			result->outcome == RAFT_OUTCOME_NO_LEADER ||
 			result->outcome == RAFT_OUTCOME_STOPPED)
 		{
-			if (remaining_ms(deadline) != 0)
+			if (raft_remaining_ms(deadline) != 0)
 				continue;
 			result->outcome = RAFT_OUTCOME_NO_LEADER;
 		}

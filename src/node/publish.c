@@ -16,9 +16,9 @@
 #include "pgstat.h"
 #include "utils/timestamp.h"
 
-#define LINKS_INTERVAL_MS	50
+#define LINKS_INTERVAL_US	50000
 
-#define STATISTICS_INTERVAL_MS	1000
+#define STATISTICS_INTERVAL_US	1000000
 
 /* The members of the active configuration but self; figures only from a leader. */
 static void
@@ -68,7 +68,6 @@ raft_node_publish(RaftNode *node)
 {
 	RaftGroup  *group = node->group;
 	RaftGroupStatus *out = &node->status;
-	TimestampTz now = GetCurrentTimestamp();
 	bool		with_links;
 	RaftStatus *status = &node->published;
 
@@ -84,16 +83,16 @@ raft_node_publish(RaftNode *node)
 	out->floor = status->floor;
 	out->has_quorum = status->has_quorum;
 	out->leader_contact = (status->leader_contact == 0) ? 0
-		: now - (TimestampTz) (node->now - status->leader_contact);
+		: GetCurrentTimestamp() - (TimestampTz) (node->now - status->leader_contact);
 	out->log_capacity = raft_log_capacity(node->writer);
 	out->log_bytes = out->log_capacity - raft_log_free(node->writer);
 	fill_peers(out, status);
 
-	with_links = TimestampDifferenceExceeds(node->links_published, now, LINKS_INTERVAL_MS);
+	with_links = node->now - node->links_published >= LINKS_INTERVAL_US;
 	if (with_links)
 	{
 		fill_links(node, out);
-		node->links_published = now;
+		node->links_published = node->now;
 	}
 
 	SpinLockAcquire(&group->mutex);
@@ -105,10 +104,10 @@ raft_node_publish(RaftNode *node)
 	 * Forced, since pgstat_report_stat() takes the end of the last transaction for
 	 * the time now (from 16 on), and this process has had none since its start.
 	 */
-	if (TimestampDifferenceExceeds(node->statistics_reported, now, STATISTICS_INTERVAL_MS))
+	if (node->now - node->statistics_reported >= STATISTICS_INTERVAL_US)
 	{
 		pgstat_report_stat(true);
-		node->statistics_reported = now;
+		node->statistics_reported = node->now;
 	}
 
 	if (node->ready_grew)

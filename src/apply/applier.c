@@ -31,6 +31,7 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "reminder.h"
 #include "storage/ipc.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
@@ -71,6 +72,7 @@ typedef struct Applier
 	int			backoff_ms;		/* 0 = the last turn succeeded */
 	TimestampTz retry_at;
 	TimestampTz statistics_at;	/* 0 = nothing to report */
+	RaftReminder trouble;		/* what the server's log says of it already */
 } Applier;
 
 bool		raft_is_applier = false;
@@ -123,6 +125,9 @@ clear_error(Applier *applier)
 	RaftGroup  *group = applier->group;
 
 	applier->backoff_ms = 0;
+	if (raft_reminder_end(&applier->trouble))
+		ereport(LOG, (errmsg("the Raft applier goes on after entry %llu",
+							 (unsigned long long) applier->applied)));
 	SpinLockAcquire(&group->mutex);
 	group->applier.last_error[0] = '\0';
 	group->applier.last_error_time = 0;
@@ -326,9 +331,10 @@ handle_error(Applier *applier)
 	Size		length;
 
 	HOLD_INTERRUPTS();
-	EmitErrorReport();
 	MemoryContextSwitchTo(applier->batch_context);
 	error = CopyErrorData();
+	if (raft_reminder_due(&applier->trouble, error->message ? error->message : ""))
+		EmitErrorReport();
 	FlushErrorState();
 	AbortCurrentTransaction();
 	LWLockReleaseAll();
@@ -433,7 +439,10 @@ static void
 applier_loop(Applier *applier)
 {
 	uint32		wait_event = raft_wait_event_new("RaftApplierMain");
+	ErrorContextCallback context = {.callback = raft_group_error_context,.arg = applier->group};
 
+	context.previous = error_context_stack;
+	error_context_stack = &context;
 	for (;;)
 	{
 		long		timeout;

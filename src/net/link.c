@@ -18,8 +18,12 @@
  * an address beside the name (lookup.c).
  *
  * The peer answers nothing on this stream.  It is read for its end only: an
- * ERROR of the server becomes the link's last_error, and goes to the server's
- * log when it differs from what stands there already.
+ * ERROR of the server becomes the link's last_error.  The server's log gets a
+ * line when the trouble with a peer begins, changes or ends, and reminders.
+ *
+ * A peer whose server answers and says no is asked less and less often while its
+ * reason stays the same: each attempt costs it a backend and perhaps a line in its
+ * log, and it dials us by itself when things have changed over there.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,6 +41,7 @@
 
 #define MIN_BACKOFF_MS		100
 #define MAX_BACKOFF_MS		5000
+#define MAX_REFUSED_BACKOFF_MS	40000	/* a minute at most, as back-offs vary by half */
 #define MIN_LIFE			(5 * USECS_PER_SEC) /* a stream this old resets the back-off */
 #define HURRY_GAP			(50 * 1000) /* even then not two attempts closer than this */
 #define ADDRESS_LIFE		(30 * USECS_PER_SEC)	/* then a name is looked up again */
@@ -162,41 +167,71 @@ raft_link_end(RaftLink *link)
 
 /* Next attempt after the back-off, give or take half of it. */
 static void
-back_off(RaftLink *link, RaftTime now)
+back_off(RaftLink *link, RaftTime now, int longest_ms)
 {
-	double		ms = link->backoff_ms * (0.5 + pg_prng_double(&pg_global_prng_state));
+	double		ms = Min(link->backoff_ms, longest_ms) *
+		(0.5 + pg_prng_double(&pg_global_prng_state));
 
 	link->deadline = now + (RaftTime) (ms * 1000);
-	link->backoff_ms = Min(link->backoff_ms * 2, MAX_BACKOFF_MS);
+	link->backoff_ms = Min(link->backoff_ms * 2, longest_ms);
 }
 
-/* The attempt or the stream has ended. */
+/* What the views say of a refusal: since when, as long as it is the last word. */
 static void
-link_failed(RaftLink *link, RaftTime now, const char *reason)
+note_refusal(RaftLink *link, bool refused)
+{
+	if (!refused)
+		link->stats.refused_since = 0;
+	else if (link->stats.refused_since == 0)
+		link->stats.refused_since = link->stats.last_error_time;
+}
+
+/* The attempt or the stream has ended; refused: the peer's server said no. */
+static void
+end_attempt(RaftLink *link, RaftTime now, const char *reason, bool refused)
 {
 	bool		was_open = link->stats.link == RAFT_LINK_STREAMING;
-	char	   *reported = link->reported[link->turn % Max(link->addresses.n, 1)];
+	char		error[sizeof(link->stats.last_error)];
+	bool		same;
 
-	copy_one_line(link->stats.last_error, sizeof(link->stats.last_error), reason);
+	copy_one_line(error, sizeof(error), reason);
+	same = strcmp(error, link->stats.last_error) == 0;
+	strlcpy(link->stats.last_error, error, sizeof(error));
 	link->stats.last_error_time = GetCurrentTimestamp();
+	note_refusal(link, refused);
 
 	if (was_open && now - link->since >= MIN_LIFE)
+	{
 		link->backoff_ms = MIN_BACKOFF_MS;
+		(void) raft_reminder_end(&link->trouble);
+	}
 	if (link->conn != NULL && !was_open)
 		link->turn++;			/* the next attempt goes to the next address */
 	raft_link_close(link);
-	back_off(link, now);
+	back_off(link, now, refused && same ? MAX_REFUSED_BACKOFF_MS : MAX_BACKOFF_MS);
 
-	if (strcmp(reported, link->stats.last_error) != 0)
+	if (raft_reminder_due(&link->trouble, error))
 	{
-		strlcpy(reported, link->stats.last_error, sizeof(link->reported[0]));
+		link->said_open = false;
 		ereport(LOG,
 				(was_open ?
-				 errmsg("stream to Raft node \"%s\" ended: %s", link->name, reported) :
-				 errmsg("could not open stream to Raft node \"%s\": %s", link->name, reported)));
+				 errmsg("stream to Raft node \"%s\" ended: %s", link->name, error) :
+				 errmsg("could not open stream to Raft node \"%s\": %s", link->name, error)));
 	}
 
 	link->broke = link->broke || was_open;
+}
+
+static void
+link_failed(RaftLink *link, RaftTime now, const char *reason)
+{
+	end_attempt(link, now, reason, false);
+}
+
+static void
+link_refused(RaftLink *link, RaftTime now, const char *reason)
+{
+	end_attempt(link, now, reason, true);
 }
 
 /*
@@ -210,6 +245,7 @@ link_failed_at_server(RaftLink *link, RaftTime now)
 	char		reason[256] = "";
 	PGresult   *result;
 	char	   *data;
+	bool		refused;
 
 	(void) PQconsumeInput(link->conn);
 	while (PQgetCopyData(link->conn, &data, 1) > 0)
@@ -228,11 +264,12 @@ link_failed_at_server(RaftLink *link, RaftTime now)
 			break;				/* would come again and again */
 	}
 
+	refused = reason[0] != '\0' && link->stats.link == RAFT_LINK_CALLING;
 	if (reason[0] == '\0')
 		strlcpy(reason, PQerrorMessage(link->conn), sizeof(reason));
 	if (reason[0] == '\0')
 		strlcpy(reason, "the peer ended the stream", sizeof(reason));
-	link_failed(link, now, reason);
+	end_attempt(link, now, reason, refused);
 }
 
 /* --- beginnings --- */
@@ -245,7 +282,8 @@ receive_notice(void *arg, const PGresult *result)
 	char		text[256];
 
 	copy_one_line(text, sizeof(text), PQresultErrorMessage(result));
-	ereport(LOG, (errmsg("message of Raft node \"%s\": %s", link->name, text)));
+	if (raft_reminder_due(&link->trouble, text))
+		ereport(LOG, (errmsg("message of Raft node \"%s\": %s", link->name, text)));
 }
 
 static void
@@ -391,6 +429,8 @@ send_call(RaftLink *link, RaftTime now)
 static void
 advance_connecting(RaftLink *link, RaftTime now)
 {
+	ConnStatusType status = PQstatus(link->conn);
+
 	/* libpq may have replaced the socket, even by one of the same number */
 	link->socket_changed = true;
 
@@ -406,7 +446,9 @@ advance_connecting(RaftLink *link, RaftTime now)
 			send_call(link, now);
 			break;
 		default:
-			link_failed(link, now, PQerrorMessage(link->conn));
+			/* once the start-up packet is answered, it is the server that says no */
+			end_attempt(link, now, PQerrorMessage(link->conn),
+						status == CONNECTION_AWAITING_RESPONSE || status == CONNECTION_AUTH_OK);
 			break;
 	}
 }
@@ -440,7 +482,7 @@ advance_calling(RaftLink *link, RaftTime now)
 			primary = "raft.stream() did not open a stream";
 		snprintf(reason, sizeof(reason), detail ? "%s (%s)" : "%s", primary, detail);
 		PQclear(result);
-		link_failed(link, now, reason);
+		link_refused(link, now, reason);
 		return;
 	}
 	PQclear(result);
@@ -450,8 +492,12 @@ advance_calling(RaftLink *link, RaftTime now)
 	link->stats.last_connect = GetCurrentTimestamp();
 	link->since = now;
 	link->wants = WL_SOCKET_READABLE;
-	memset(link->reported, 0, sizeof(link->reported));
-	ereport(LOG, (errmsg("stream to Raft node \"%s\" is open", link->name)));
+	note_refusal(link, false);
+
+	/* one that breaks again and again within MIN_LIFE is no news each time */
+	if (!link->said_open)
+		ereport(LOG, (errmsg("stream to Raft node \"%s\" is open", link->name)));
+	link->said_open = true;
 }
 
 /* --- while it is open --- */
@@ -541,8 +587,10 @@ raft_link_timeout(RaftLink *link, RaftTime now)
 void
 raft_link_hurry(RaftLink *link, RaftTime now)
 {
-	if (link->stats.link == RAFT_LINK_WAITING)
-		link->deadline = Min(link->deadline, Max(now, link->attempted + HURRY_GAP));
+	if (link->stats.link != RAFT_LINK_WAITING)
+		return;
+	link->deadline = Min(link->deadline, Max(now, link->attempted + HURRY_GAP));
+	link->backoff_ms = MIN_BACKOFF_MS;
 }
 
 /* --- sending --- */

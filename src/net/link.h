@@ -10,6 +10,7 @@
 
 #include "net/lookup.h"
 #include "net/peer.h"
+#include "reminder.h"
 
 #include "libpq-fe.h"
 #include "lib/stringinfo.h"
@@ -54,7 +55,8 @@ typedef struct RaftLink
 	bool		socket_changed;
 
 	RaftPeerStats stats;
-	char		reported[RAFT_MAX_ADDRESSES][256];	/* errors in the server's log already */
+	RaftReminder trouble;		/* what the server's log says of it already */
+	bool		said_open;		/* its last word is that the stream is open */
 } RaftLink;
 
 extern void raft_link_init(RaftLink *link, const RaftPeersInit *self,

@@ -31,6 +31,7 @@
 
 #include "net/inbox.h"
 #include "net/peer_log.h"
+#include "net/refusals.h"
 #include "node/group.h"
 
 #include "access/xact.h"
@@ -71,6 +72,7 @@ typedef struct StreamCall
 typedef struct Stream
 {
 	StreamCall	call;
+	bool		is_member;		/* the sender is the member that it says it is */
 	RaftGroup  *group;
 	RaftNodeId	self;
 	RaftInboxWriter *inbox;
@@ -524,20 +526,12 @@ run_stream(Stream *stream)
  * raft.stream(protocol integer, group_id uuid, sender integer, sender_name text,
  *			   sender_boot bigint, sender_log bigint, recipient text)
  */
-Datum
-raft_stream(PG_FUNCTION_ARGS)
+static void
+serve(FunctionCallInfo fcinfo, Stream *stream)
 {
-	Stream	   *stream;
-	StreamCall *call;
-	MemoryContext old;
+	StreamCall *call = &stream->call;
 
-	raft_require_preload();
 	check_context(fcinfo);
-
-	/* The portal's memory outlives the transaction. */
-	old = MemoryContextSwitchTo(PortalContext);
-	stream = palloc0(sizeof(Stream));
-	call = &stream->call;
 	read_call(fcinfo, call);
 
 	if (call->protocol != RAFT_PROTOCOL_VERSION)
@@ -548,6 +542,7 @@ raft_stream(PG_FUNCTION_ARGS)
 
 	stream->group = running_group();
 	check_identities(stream->group, call);
+	stream->is_member = true;
 	raft_check_peer_log(call->sender, call->sender_name, call->log_id);
 	stream->self = stream->group->node_id;
 
@@ -556,10 +551,56 @@ raft_stream(PG_FUNCTION_ARGS)
 	{
 		/* While the claim waited, the group may have been replaced by another. */
 		check_identities(running_group(), call);
+		raft_refusals_end(call->sender);
 		run_stream(stream);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(release_inbox, PointerGetDatum(stream->inbox));
 	raft_inbox_release(stream->inbox);
+}
+
+/*
+ * The client gets every refusal; the server's log gets it when it begins, and
+ * reminders, as the node at the other end will try for ever.
+ */
+pg_noreturn static void
+refuse(const Stream *stream)
+{
+	ErrorData  *error = CopyErrorData();
+	const char *sender = stream->call.sender_name;
+	const char *reason = error->message;
+
+	FlushErrorState();
+	if (error->detail != NULL)
+		reason = psprintf("%s (%s)", error->message, error->detail);
+	if (!raft_refusals_note(stream->is_member ? stream->call.sender : 0, reason))
+		error->output_to_server = false;
+	error->hide_stmt = true;
+	error->context = psprintf("stream of Raft node \"%s\" into database \"%s\"",
+							  sender ? sender : "?", MyProcPort ? MyProcPort->database_name : "?");
+	ReThrowError(error);
+}
+
+Datum
+raft_stream(PG_FUNCTION_ARGS)
+{
+	MemoryContext old = CurrentMemoryContext;
+	Stream	   *stream;
+
+	raft_require_preload();
+
+	/* The portal's memory outlives the transaction. */
+	MemoryContextSwitchTo(PortalContext);
+	stream = palloc0(sizeof(Stream));
+	PG_TRY();
+	{
+		serve(fcinfo, stream);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(PortalContext);
+		refuse(stream);
+	}
+	PG_END_TRY();
 
 	MemoryContextSwitchTo(old);
 	PG_RETURN_VOID();

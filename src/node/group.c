@@ -21,6 +21,7 @@
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "net/refusals.h"
 #include "node/group.h"
 #include "node/proposals.h"
 #include "node/shared.h"
@@ -58,6 +59,7 @@ shmem_size(void)
 void
 raft_group_shmem_request(void)
 {
+	raft_refusals_shmem_request();
 	RequestAddinShmemSpace(shmem_size());
 	RequestNamedLWLockTranche(GROUPS_TRANCHE, 1);
 	RequestNamedLWLockTranche(PROPOSALS_TRANCHE, raft_max_groups);
@@ -98,6 +100,7 @@ raft_group_shmem_startup(void)
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 
+	raft_refusals_shmem_startup();
 	raft_shared = ShmemInitStruct("raft_pg", shmem_size(), &found);
 	if (!found)
 	{
@@ -336,6 +339,18 @@ raft_group_attach(Oid database, RaftWorkerKind kind)
 	before_shmem_exit(detach_worker,
 					  Int32GetDatum((int) (group - raft_shared->groups) * 2 + (int) kind));
 	return group;
+}
+
+void
+raft_group_error_context(void *arg)
+{
+	const RaftGroup *group = arg;
+	char		id[2 * RAFT_GROUP_ID_BYTES + 1];
+
+	for (int i = 0; i < RAFT_GROUP_ID_BYTES; i++)
+		snprintf(id + 2 * i, 3, "%02x", group->group_id[i]);
+	errcontext("Raft node \"%s\" in database \"%s\", group %s",
+			   group->node_name, group->database_name, id);
 }
 
 bool

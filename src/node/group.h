@@ -93,6 +93,8 @@ typedef struct RaftGroup
 	bool		drop_pending;	/* a transaction is dropping the extension or its log */
 	bool		start_again;	/* STOPPING: raft_start() was called meanwhile */
 
+	char		database_name[NAMEDATALEN]; /* as of the workers' start */
+
 	/* fixed while RUNNING */
 	Oid			log_relation;
 	RaftRelFile log_file;
@@ -155,6 +157,9 @@ typedef enum RaftWorkerKind
  * already): the caller ends quietly.
  */
 extern RaftGroup *raft_group_attach(Oid database, RaftWorkerKind kind);
+
+/* Callback of error_context_stack: adds node, database and group (arg) to what is logged. */
+extern void raft_group_error_context(void *arg);
 
 /* --- any process --- */
 

@@ -174,6 +174,10 @@ start_worker(Seat *seat, RaftGroup *group, Oid database, RaftWorkerKind kind, Ti
 	if (name == NULL)
 		return false;
 
+	SpinLockAcquire(&group->mutex);
+	strlcpy(group->database_name, name, sizeof(group->database_name));
+	SpinLockRelease(&group->mutex);
+
 	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "%s: %s", worker_type[kind], name);
 	strlcpy(worker.bgw_type, worker_type[kind], sizeof(worker.bgw_type));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;

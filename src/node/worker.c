@@ -49,6 +49,10 @@ reload_settings(RaftNode *node)
 	event.u.settings = &settings;
 	raft_node_step(node, &event);
 	raft_record_reload(node);
+
+	/* what keeps a peer away may have been in a file that was just put right */
+	for (int i = 0; i < node->status.n_peers; i++)
+		raft_peers_hurry(node->peers, node->status.peers[i].id);
 }
 
 static void
@@ -339,11 +343,14 @@ raft_node_main(Datum arg)
 
 	PG_TRY();
 	{
+		ErrorContextCallback context = {.callback = raft_group_error_context,.arg = group};
 		RaftNode   *node;
 
 		BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 		MemoryContextSwitchTo(TopMemoryContext);
 		node = raft_node_start(group, database);
+		context.previous = error_context_stack;
+		error_context_stack = &context;
 		report_running(group, node);
 		for (;;)
 			turn(node);

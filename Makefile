@@ -1,5 +1,6 @@
 # raft_pg: Raft consensus between PostgreSQL servers.
 #
+#   make help                     this list
 #   make demo [KEEP=1]            three servers on this machine, start to end
 #   make check                    every test; writes nothing outside a temporary directory
 #   make [install] [PG_CONFIG=]   build and install, as with any PGXS extension
@@ -7,9 +8,9 @@
 #   make ladder [SEEDS=] [TEST= SEED= TRACE=1]     the laboratory's tests
 #   make scripts [REWRITE=1]      scripted races, compared line by line
 #   make coverage [SEEDS=]        lines and branches of src/core that they reach
-#   make simulate SEEDS=1000000    anything that can happen to a group, drawn from seeds
+#   make simulate SEEDS=1000000   anything that can happen to a group, drawn from seeds
 #   make replay FILE= [TRACE=1]   what servers recorded (raft_pg.record_events)
-#   make mutants                  old bugs put back: each must be found
+#   make mutants [MUTANT=]        old bugs put back: each must be found
 #   make fuzz [SECONDS=60]        any bytes, for the decoders and a core
 #   make explore [SECONDS=600]    every order of events, as deep as the time allows
 #   make bench [CLIENTS= DURATION= ROUNDS=]        beside quorum replication
@@ -54,7 +55,7 @@ override with_llvm = no
 
 # Goals that need neither PGXS nor a server to be installed beforehand; PGXS has a
 # "check" of its own that only says it is not supported.
-own_goals = check demo ladder simulate mutants replay bench scripts coverage fuzz explore
+own_goals = help check demo ladder simulate mutants replay bench scripts coverage fuzz explore
 
 ifneq (,$(filter-out $(own_goals),$(or $(MAKECMDGOALS),all)))
 
@@ -96,6 +97,10 @@ ifneq (,$(filter check,$(MAKECMDGOALS)))
 check:
 	@PG_CONFIG='$(PG_CONFIG)' $(here)/test/run
 endif
+
+# the list at the head of this file
+help:
+	@sed -n '/^#   make/s/^# //p; /^$$/q' '$(firstword $(MAKEFILE_LIST))'
 
 demo:
 	@PG_CONFIG='$(PG_CONFIG)' $(here)/test/demo/run

@@ -299,6 +299,8 @@ agree_run(uint64_t seed, double max_seconds)
 	struct timespec now;
 	uint64_t	n_walks = 0;
 	uint64_t	n_steps = 0;
+	double		told = 0;
+	double		elapsed;
 
 	random_state = seed << 32;
 	clock_gettime(CLOCK_MONOTONIC, &begun);
@@ -315,8 +317,15 @@ agree_run(uint64_t seed, double max_seconds)
 			return 1;
 		n_walks++;
 		clock_gettime(CLOCK_MONOTONIC, &now);
+		elapsed = difftime(now.tv_sec, begun.tv_sec);
+		if (elapsed - told >= PROGRESS_SECONDS)
+		{
+			told = elapsed;
+			printf("# %llu walks, %llu steps, %.0f s\n", ULL(n_walks), ULL(n_steps), elapsed);
+			fflush(stdout);
+		}
 	}
-	while (difftime(now.tv_sec, begun.tv_sec) < max_seconds);
+	while (elapsed < max_seconds);
 	printf("%llu walks, %llu steps, %u node states: raw and canonical worlds agree, under every name\n",
 		   ULL(n_walks), ULL(n_steps), store_n_nodes());
 	return 0;

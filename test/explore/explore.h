@@ -39,6 +39,8 @@
 #define MAX_SENT	8			/* messages that one step sends */
 #define MAX_NET		80			/* messages under way */
 
+#define PROGRESS_SECONDS	10	/* between lines that tell how far a search is */
+
 #define ULL(x) ((unsigned long long) (x))
 
 /* ------------------------------------------------------------------ logs */

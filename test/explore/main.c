@@ -64,15 +64,15 @@ set_mutant(const char *value)
 	return false;
 }
 
-/* A number with an upper bound. */
+/* A number with its bounds. */
 static bool
-set_number(unsigned *out, const char *value, unsigned max)
+set_number(unsigned *out, const char *value, unsigned min, unsigned max)
 {
 	char	   *end;
 	unsigned long number = strtoul(value, &end, 10);
 
 	*out = (unsigned) number;
-	return *value != '\0' && *end == '\0' && number <= max;
+	return *value >= '0' && *value <= '9' && *end == '\0' && number >= min && number <= max;
 }
 
 static bool
@@ -82,28 +82,31 @@ set_option(const char *name, const char *value)
 	{
 		const char *name;
 		unsigned   *out;
+		unsigned	min;
 		unsigned	max;
 	}			numbers[] = {
-		{"depth", &options.depth, 1000},
-		{"megabytes", &options.megabytes, 1 << 20},
-		{"agree", &options.agree, 1 << 20},
-		{"seed", &options.seed, UINT32_MAX},
-		{"commands", &bounds.commands, 4},
-		{"crashes", &bounds.crashes, 8},
-		{"timeouts", &bounds.timeouts, 4},
-		{"drops", &bounds.drops, 200},
-		{"duplicates", &bounds.duplicates, 200},
-		{"batch", &bounds.batch, MAX_LOG},
-		{"inflight", &bounds.inflight, RAFT_MAX_INFLIGHT},
+		{"depth", &options.depth, 1, 1000},
+		{"megabytes", &options.megabytes, 1, 1 << 20},
+		{"agree", &options.agree, 1, 1 << 20},
+		{"seed", &options.seed, 0, UINT32_MAX},
+		{"commands", &bounds.commands, 0, 4},
+		{"crashes", &bounds.crashes, 0, 8},
+		{"timeouts", &bounds.timeouts, 0, 4},
+		{"drops", &bounds.drops, 0, 200},
+		{"duplicates", &bounds.duplicates, 0, 200},
+		{"batch", &bounds.batch, 1, MAX_LOG},
+		{"inflight", &bounds.inflight, 1, RAFT_MAX_INFLIGHT},
 	};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (strcmp(numbers[i].name, name) == 0)
-			return set_number(numbers[i].out, value, numbers[i].max);
+			return set_number(numbers[i].out, value, numbers[i].min, numbers[i].max);
 	if (strcmp(name, "seconds") == 0)
 	{
-		options.seconds = strtod(value, NULL);
-		return options.seconds > 0;
+		char	   *end;
+
+		options.seconds = strtod(value, &end);
+		return *end == '\0' && options.seconds > 0;
 	}
 	if (strcmp(name, "mutant") == 0)
 		return set_mutant(value);
@@ -159,11 +162,6 @@ main(int argc, char **argv)
 					equals ? equals + 1 : "");
 			return 2;
 		}
-	}
-	if (bounds.batch < 1 || bounds.inflight < 1)
-	{
-		fprintf(stderr, "explore: batch and inflight must be at least 1\n");
-		return 2;
 	}
 	if (options.agree > 0)
 		return agree_run(options.seed, options.agree);

@@ -25,6 +25,7 @@ typedef struct Search
 	uint64_t	n_transitions;
 	uint64_t	n_pruned;
 	double		begun;
+	double		told;			/* when progress was, since then */
 	double		max_seconds;
 	size_t		max_bytes;
 	const char *violation;
@@ -106,9 +107,22 @@ expand(Search *search, const World *world, uint64_t number)
 	return true;
 }
 
+/* A level may take minutes: says now and then how far it is. */
+static void
+tell_progress(Search *search, uint64_t done, uint64_t n_level)
+{
+	double		now = seconds_now() - search->begun;
+
+	if (now - search->told < PROGRESS_SECONDS)
+		return;
+	search->told = now;
+	printf("# %llu of the %llu worlds of this depth are expanded, %.0f s\n", ULL(done), ULL(n_level), now);
+	fflush(stdout);
+}
+
 /* Expands a level.  Returns how many of its worlds were expanded. */
 static uint64_t
-expand_level(Search *search)
+expand_level(Search *search, uint64_t n_level)
 {
 	World		world;
 	uint64_t	number;
@@ -120,8 +134,12 @@ expand_level(Search *search)
 	visited_next_level();
 	while (search->violation == NULL && level_get(search->level, &world, &number))
 	{
-		if (done % 1024 == 0 && is_over(search))
-			break;
+		if (done % 1024 == 0)
+		{
+			if (is_over(search))
+				break;
+			tell_progress(search, done, n_level);
+		}
 		/* a later one of the same level may cover it */
 		if (visited_stands(&world) && !expand(search, &world, number))
 			break;
@@ -181,7 +199,7 @@ search_run(const World *start, unsigned max_depth, double max_seconds, size_t ma
 		if (search.level != NULL)
 			level_close(search.level);
 		search.level = search.next;
-		expanded = expand_level(&search);
+		expanded = expand_level(&search, n_level);
 		if (search.violation != NULL)
 		{
 			report_violation(&search);

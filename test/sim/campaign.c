@@ -5,8 +5,7 @@
  *
  * Runs share nothing, so processes share the seeds: each takes every n-th one and
  * says now and then, through a pipe, how far it has come.  A process that dies has
- * failed.  The only clock that is read here is the one by which progress and
- * speed are told; no run knows of it.
+ * failed.  A campaign that is ended ends its processes.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,17 +13,17 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "campaign.h"
+#include "progress.h"
 
 #define MAX_JOBS			64
 #define REPORT_EVERY		64		/* runs of a process */
-#define PROGRESS_SECONDS	10
 #define TWICE_EVERY			500		/* such a seed runs twice, for invariant 20 */
 #define SHOWN_FAILURES		5		/* by each process */
 
@@ -42,15 +41,6 @@ typedef struct Job
 	pid_t		pid;
 	int			pipe;			/* -1 = it has ended */
 } Job;
-
-static double
-wall_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
-}
 
 static void
 add_report(Report *to, const Report *from)
@@ -103,12 +93,26 @@ work(Lab *lab, const LabTest *test, uint64_t first, uint64_t end, uint32_t strid
 	exit(0);
 }
 
+/* The processes of this campaign; 0 = none, or it has ended. */
+static volatile pid_t working_pids[MAX_JOBS];
+
+/* The campaign is to end, and with it its processes. */
 static void
-print_progress(const Report *total, uint64_t seeds, double seconds)
+end_jobs(int number)
 {
-	printf("%10llu of %llu seeds, %llu failed, %.0f s\n", (unsigned long long) total->runs,
-		   (unsigned long long) seeds, (unsigned long long) total->failed, seconds);
-	fflush(stdout);
+	for (uint32_t i = 0; i < MAX_JOBS; i++)
+		if (working_pids[i] != 0)
+			kill(working_pids[i], SIGTERM);
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void
+catch_signals(void (*handler) (int))
+{
+	signal(SIGTERM, handler);
+	signal(SIGINT, handler);
+	signal(SIGHUP, handler);
 }
 
 /* Starts the processes; false when that cannot be done. */
@@ -125,11 +129,13 @@ start_jobs(Lab *lab, const LabTest *test, uint64_t first, uint64_t seeds, const 
 			return false;
 		if (jobs[i].pid == 0)
 		{
+			catch_signals(SIG_DFL);
 			close(ends[0]);
 			work(lab, test, first + i, first + seeds, n, shrink, ends[1]);
 		}
 		close(ends[1]);
 		jobs[i].pipe = ends[0];
+		working_pids[i] = jobs[i].pid;
 	}
 	return true;
 }
@@ -151,6 +157,9 @@ hear(Job *job, Report *total)
 		return;
 	close(job->pipe);
 	job->pipe = -1;
+	for (uint32_t i = 0; i < MAX_JOBS; i++)
+		if (working_pids[i] == job->pid)
+			working_pids[i] = 0;
 	if (waitpid(job->pid, &status, 0) == job->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
 	printf("  a process of the laboratory died\n");
@@ -164,13 +173,13 @@ campaign_run(Lab *lab, const LabTest *test, uint64_t first, uint64_t seeds, uint
 {
 	Job			jobs[MAX_JOBS];
 	Report		total = {0};
-	double		start = wall_seconds(),
-				told = start,
+	double		start = progress_clock(),
 				took;
 	uint32_t	working;
 
-	if (n < 1 || n > MAX_JOBS)
-		n = 1;
+	if (n > MAX_JOBS)
+		n = MAX_JOBS;
+	catch_signals(end_jobs);
 	if (!start_jobs(lab, test, first, seeds, shrink, jobs, n))
 	{
 		perror("lab");
@@ -190,14 +199,13 @@ campaign_run(Lab *lab, const LabTest *test, uint64_t first, uint64_t seeds, uint
 			for (uint32_t i = 0; i < n; i++)
 				if (jobs[i].pipe >= 0 && fds[i].revents != 0)
 					hear(&jobs[i], &total);
-		if (wall_seconds() - told >= PROGRESS_SECONDS)
-		{
-			told = wall_seconds();
-			print_progress(&total, seeds, told - start);
-		}
+		if (progress_is_due())
+			progress_tell("%10llu of %llu seeds, %llu failed, %.0f s", (unsigned long long) total.runs,
+						  (unsigned long long) seeds, (unsigned long long) total.failed,
+						  progress_clock() - start);
 	} while (working > 0);
 
-	took = wall_seconds() - start;
+	took = progress_clock() - start;
 	printf("%s: %llu seeds from %llu, %.0f simulated s, %llu events in %.1f s: %.0f simulated s/s, %.0f events/s\n",
 		   test->name, (unsigned long long) seeds, (unsigned long long) first,
 		   (double) total.time / (double) T, (unsigned long long) total.events, took,

@@ -2,24 +2,7 @@
  *
  * main.c
  *	  Runs the tests: each for many seeds, or one seed with its timeline, or
- *	  each old bug against all of them.
- *
- *	  lab [name=value ...]
- *		group=	unit, lesson, A, B, C, simulate; ladder = all but unit; all
- *		test=	name of one test
- *		seeds=	how many seeds, from 1
- *		seed=	this seed only
- *		trace=1	print the timeline
- *		mutant=	put this bug back (builds with RAFT_MUTANTS)
- *		mutants=1	put each bug back, and find it
- *		jobs=		run many seeds of a test in so many processes, and tell how fast
- *		first=	.. from this seed on
- *		shrink=folder	reduce the first failing run of a test, and keep its plan there
- *		plan=file	run this plan
- *		svg=file	draw the run, or what from= and to= (milliseconds) say of it
- *		replay=file	replay a server's recording; may be given several times
- *		scripts=folder	with the scripts of this folder
- *		rewrite=1	scripts: write what happens into their files
+ *	  each old bug against all of them.  options.c has the command line.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +12,9 @@
 
 #include "campaign.h"
 #include "mutant_runs.h"
+#include "options.h"
 #include "plan.h"
+#include "progress.h"
 #include "replay.h"
 #include "scripts.h"
 #include "shrink.h"
@@ -47,28 +32,6 @@ static const LabTest *suites[] = {
 	codec_tests, core_tests, plan_tests, linearize_tests, image_tests, lesson_core_tests, lesson_tests,
 	ladder_a_tests, ladder_b_tests, ladder_c_tests, simulate_tests, eventlog_tests
 };
-
-typedef struct Options
-{
-	const char *group;
-	const char *test;
-	uint64_t	seeds;
-	uint64_t	seed;			/* 0 = many */
-	bool		trace;
-	const char *mutant;
-	bool		mutants;
-	uint64_t	jobs;			/* 0 = no campaign */
-	uint64_t	first;			/* seed of a campaign */
-	const char *shrink;			/* folder for reduced plans; empty = as it failed */
-	const char *plan;			/* file; empty = none */
-	const char *svg;			/* file for a picture; empty = none */
-	RaftTime	from;			/* stretch of it */
-	RaftTime	to;
-	const char *scripts;		/* folder; empty = none */
-	bool		rewrite;
-	char	  **replays;		/* recordings */
-	int			n_replays;
-} Options;
 
 /* A broken invariant or check ends the run. */
 void
@@ -220,6 +183,9 @@ run_seeds(Lab *lab, const LabTest *test, const Options *options)
 		time += lab->now;
 		if (!run_passed && ++failed <= SHOWN_FAILURES)
 			lab_report_failure(lab, test, seed, failed == 1 ? options->shrink : "");
+		if (progress_is_due())
+			progress_tell("%s: %llu of %llu seeds, %llu failed", test->name, (unsigned long long) seed,
+						  (unsigned long long) seeds, (unsigned long long) failed);
 	}
 	printf("%-7s %-46s %6llu seeds  %6llu passed  %4llu failed  %9.1f s  %10llu events\n",
 		   test->group, test->name, (unsigned long long) seeds,
@@ -239,37 +205,42 @@ begin_watching(Lab *lab, const Options *options)
 	svg_reset();
 }
 
-static void
+/* False when the picture cannot be written. */
+static bool
 end_watching(Lab *lab, const Options *options)
 {
 	char		title[200];
+	bool		written = true;
 
 	if (lab->drawing)
 	{
 		snprintf(title, sizeof(title), "%s, seed %llu%s%s", lab->test, (unsigned long long) lab->seed,
 				 mutant_now() ? ", with the old bug " : "", mutant_now() ? mutant_now() : "");
-		if (!svg_write(lab, options->svg, title, options->from, options->to))
+		written = svg_write(lab, options->svg, title, options->from, options->to);
+		if (!written)
 			fprintf(stderr, "lab: \"%s\" cannot be written\n", options->svg);
 	}
 	lab->drawing = false;
 	lab->tracing = false;
 	lab->trace_print = false;
+	return written;
 }
 
 static bool
 run_one_seed(Lab *lab, const LabTest *test, const Options *options)
 {
-	bool		passed;
+	bool		passed,
+				written;
 
 	begin_watching(lab, options);
 	passed = lab_run(lab, test, options->seed);
-	end_watching(lab, options);
+	written = end_watching(lab, options);
 	printf("%-7s %-46s seed %llu %s, %.3f s, %llu events\n", test->group, test->name,
 		   (unsigned long long) options->seed, passed ? "passed" : "failed",
 		   (double) lab->now / (double) T, (unsigned long long) lab->sched.handled);
 	if (!passed)
 		lab_report_failure(lab, test, options->seed, options->shrink);
-	return passed;
+	return passed && written;
 }
 
 /* A plan from a file, as shrinking leaves it; an exit status. */
@@ -279,7 +250,8 @@ run_plan_file(Lab *lab, const Options *options)
 	static Plan plan;
 	FILE	   *in = fopen(options->plan, "r");
 	const char *error;
-	bool		passed;
+	bool		passed,
+				written;
 
 	if (in == NULL || !plan_read(&plan, in, &error))
 	{
@@ -289,14 +261,14 @@ run_plan_file(Lab *lab, const Options *options)
 	fclose(in);
 	begin_watching(lab, options);
 	passed = lab_run_plan(lab, &plan);
-	end_watching(lab, options);
+	written = end_watching(lab, options);
 	if (!passed)
 		print_what(lab);
 	printf("plan    %-46s seed %llu %s, %.3f s, %llu events\n", plan.test,
 		   (unsigned long long) plan.seed, passed ? "passed" : "failed",
 		   (double) lab->now / (double) T, (unsigned long long) lab->sched.handled);
 	run_memory_reset();
-	return passed ? 0 : 1;
+	return passed && written ? 0 : 1;
 }
 
 static bool
@@ -313,68 +285,6 @@ selected(const LabTest *test, const Options *options)
 	return strcmp(test->group, options->group) == 0;
 }
 
-/* The value in an argument of the form name=value; NULL when it is another name. */
-static char *
-option_value(char *argument, const char *name)
-{
-	size_t		size = strlen(name);
-
-	return strncmp(argument, name, size) == 0 && argument[size] == '=' ? argument + size + 1 : NULL;
-}
-
-static void
-parse_options(Options *options, int argc, char **argv)
-{
-	*options = (Options) {.group = "all", .test = "all", .seeds = 200, .first = 1, .mutant = "",
-	.shrink = "", .plan = "", .svg = "", .scripts = "", .replays = argv};
-	for (int i = 1; i < argc; i++)
-	{
-		char	   *value;
-
-		if ((value = option_value(argv[i], "group")) != NULL)
-			options->group = value;
-		else if ((value = option_value(argv[i], "test")) != NULL)
-			options->test = value;
-		else if ((value = option_value(argv[i], "seeds")) != NULL)
-			options->seeds = strtoull(value, NULL, 10);
-		else if ((value = option_value(argv[i], "seed")) != NULL)
-			options->seed = strtoull(value, NULL, 10);
-		else if ((value = option_value(argv[i], "trace")) != NULL)
-			options->trace = value[0] == '1';
-		else if ((value = option_value(argv[i], "mutant")) != NULL)
-			options->mutant = value;
-		else if ((value = option_value(argv[i], "shrink")) != NULL)
-			options->shrink = value;
-		else if ((value = option_value(argv[i], "plan")) != NULL)
-			options->plan = value;
-		else if ((value = option_value(argv[i], "svg")) != NULL)
-			options->svg = value;
-		else if ((value = option_value(argv[i], "from")) != NULL)
-			options->from = strtoull(value, NULL, 10) * MS;
-		else if ((value = option_value(argv[i], "to")) != NULL)
-			options->to = strtoull(value, NULL, 10) * MS;
-		else if ((value = option_value(argv[i], "scripts")) != NULL)
-			options->scripts = value;
-		else if ((value = option_value(argv[i], "rewrite")) != NULL)
-			options->rewrite = value[0] == '1';
-		else if ((value = option_value(argv[i], "replay")) != NULL)
-			argv[options->n_replays++] = value; /* the place of an argument that was read */
-		else if ((value = option_value(argv[i], "mutants")) != NULL)
-			options->mutants = value[0] == '1';
-		else if ((value = option_value(argv[i], "jobs")) != NULL)
-			options->jobs = strtoull(value, NULL, 10);
-		else if ((value = option_value(argv[i], "first")) != NULL)
-			options->first = strtoull(value, NULL, 10);
-		else
-		{
-			fprintf(stderr, "lab: unknown option \"%s\"\n", argv[i]);
-			exit(2);
-		}
-	}
-	if ((options->trace || options->svg[0] != '\0') && options->seed == 0)
-		options->seed = 1;		/* a timeline is of one run */
-}
-
 int
 main(int argc, char **argv)
 {
@@ -383,15 +293,17 @@ main(int argc, char **argv)
 	int			passed = 0,
 				failed = 0;
 
-	parse_options(&options, argc, argv);
+	if (!options_parse(&options, argc, argv))
+		return 2;
+	progress_every(options.progress);
 	suites[0] = scripts_load(options.scripts, options.rewrite);
-	if (options.mutants)
-		return mutants_run(lab, suites, lengthof(suites));
 	if (options.mutant[0] != '\0' && !mutant_set(options.mutant))
 	{
 		fprintf(stderr, "lab: there is no mutant \"%s\" in this build\n", options.mutant);
 		return 2;
 	}
+	if (options.mutants)
+		return mutants_run(lab, suites, lengthof(suites));
 	if (options.plan[0] != '\0')
 		return run_plan_file(lab, &options);
 	if (options.n_replays > 0)
@@ -415,7 +327,9 @@ main(int argc, char **argv)
 	}
 	run_memory_reset();
 	printf("%d passed, %d failed\n", passed, failed);
-	if (passed + failed == 0)
+	if (passed + failed == 0 && strcmp(options.test, "all") != 0)
 		fprintf(stderr, "lab: no test is called \"%s\"\n", options.test);
+	else if (passed + failed == 0)
+		fprintf(stderr, "lab: no test is in group \"%s\"\n", options.group);
 	return failed == 0 && passed > 0 ? 0 : 1;
 }

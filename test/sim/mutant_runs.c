@@ -15,6 +15,7 @@
 
 #include "host_mutants.h"
 #include "mutant_runs.h"
+#include "progress.h"
 
 #ifdef RAFT_MUTANTS
 
@@ -137,11 +138,16 @@ static Finding
 hunt(Lab *lab, const LabTest *const *suites, size_t n_suites, const char *groups, uint64_t seeds)
 {
 	for (uint64_t seed = 1; seed <= seeds; seed++)
+	{
+		if (progress_is_due())
+			progress_tell("%s: not in %llu of %llu seeds", mutant_now(), (unsigned long long) (seed - 1),
+						  (unsigned long long) seeds);
 		for (size_t s = 0; s < n_suites; s++)
 			for (const LabTest *test = suites[s]; test->name != NULL; test++)
 				if (is_group(test, groups) && (test->max_seeds == 0 || seed <= test->max_seeds) &&
 					!lab_run(lab, test, seed))
 					return (Finding) {.test = test, .seed = seed, .failure = lab->failure};
+	}
 	return (Finding) {0};
 }
 
@@ -175,6 +181,7 @@ print_row(const Mutant *mutant, const Finding *finding, int lessons)
 int
 mutants_run(Lab *lab, const LabTest *const *suites, size_t n_suites)
 {
+	int			only = (int) raft_mutant;	/* MUTANT_NONE = all */
 	int			passed = 0,
 				failed = 0;
 
@@ -184,6 +191,8 @@ mutants_run(Lab *lab, const LabTest *const *suites, size_t n_suites)
 	{
 		Finding		finding;
 
+		if (only != MUTANT_NONE && mutants[i].number != only)
+			continue;
 		raft_mutant = (RaftMutant) mutants[i].number;
 		finding = hunt(lab, suites, n_suites, "simulate", mutants[i].seeds);
 		if (finding.test == NULL)

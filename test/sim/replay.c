@@ -339,7 +339,7 @@ replay_file(Replay *replay, const Replay *past, Lab *lab, const ReplayFile *file
 }
 
 int
-replay_files(Lab *lab, char **paths, int n_paths, bool trace)
+replay_files(Lab *lab, const char **paths, int n_paths, bool trace)
 {
 	static Replay replays[2];	/* the one at hand and the one before it */
 	ReplayFile *files = calloc((size_t) n_paths + 1, sizeof(ReplayFile));

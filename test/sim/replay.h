@@ -110,7 +110,7 @@ extern bool replay_run(Replay *replay, const Replay *past, Lab *lab,
 extern void replay_free(Replay *replay);
 
 /* Replays files; prints a line for each.  An exit status. */
-extern int	replay_files(Lab *lab, char **paths, int n_paths, bool trace);
+extern int	replay_files(Lab *lab, const char **paths, int n_paths, bool trace);
 
 /* ------------------------------------------------------ replay_checks.c */
 

@@ -21,6 +21,7 @@
 #define RIGHT		20.0
 #define BAR			22.0
 #define LANE		96.0		/* from one lane to the next */
+#define CIRCLE		12.0		/* of a start */
 #define NOTE_ROWS	6
 #define NOTE_ROW	16.0
 #define TITLE		44.0
@@ -119,14 +120,35 @@ end_of_role(const SvgLane *lane, size_t i)
 	return next < lane->n ? lane->states[next].at : UINT64_MAX;
 }
 
+/* Does a server start here, and a circle say so? */
+static bool
+is_start(const View *view, const SvgState *state, const SvgState *before)
+{
+	return is_visible(view, state->at) && state->up && state->boot != before->boot;
+}
+
+/* How much of the begin of a bar is hidden by the circle of a start. */
+static double
+circle_width(const View *view, const SvgLane *lane, size_t i)
+{
+	double		x = x_of(view, lane->states[i].at);
+	size_t		start = i;
+
+	while (start > 0 && lane->states[start - 1].up && lane->states[start - 1].boot == lane->states[i].boot)
+		start--;
+	if (start == 0 || !is_start(view, &lane->states[start], &lane->states[start - 1]))
+		return 0;
+	return fmax(0, x_of(view, lane->states[start].at) + CIRCLE - x);
+}
+
 /* A stretch of a lane in one role and one term. */
 static void
-draw_bar(const View *view, RaftNodeId node, const SvgState *state, RaftTime until)
+draw_bar(const View *view, RaftNodeId node, const SvgState *state, double circle, RaftTime until)
 {
 	double		x = x_of(view, state->at);
 	double		width = x_of(view, until) - x;
 	double		y = y_of(view, node);
-	bool		wide = width > 50;
+	bool		wide = width - circle > 50;
 	char		label[40];
 
 	if (width <= 0)
@@ -138,10 +160,10 @@ draw_bar(const View *view, RaftNodeId node, const SvgState *state, RaftTime unti
 	}
 	fprintf(view->out, "<rect class=\"bar %s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.0f\" rx=\"2\"/>\n",
 			role_class[state->role], x, y - BAR / 2, width, BAR);
-	snprintf(label, sizeof(label), width > 140 ? "term %llu · %s" : wide ? "term %llu" : "%llu",
+	snprintf(label, sizeof(label), width - circle > 140 ? "term %llu · %s" : wide ? "term %llu" : "%llu",
 			 (unsigned long long) state->term, role_label[state->role]);
-	if (width > 9)
-		put_text(view, x + (!wide ? width / 2 : state->boot > 1 ? 16 : 6), y + 4, "in",
+	if (width - circle > 9)
+		put_text(view, x + circle + (wide ? 6 : (width - circle) / 2), y + 4, "in",
 				 wide ? "start" : "middle", label);
 }
 
@@ -153,7 +175,7 @@ draw_roles(const View *view, RaftNodeId node)
 	double		y = y_of(view, node);
 
 	for (size_t i = 0; i < lane->n; i = next_role(lane, i))
-		draw_bar(view, node, &lane->states[i], end_of_role(lane, i));
+		draw_bar(view, node, &lane->states[i], circle_width(view, lane, i), end_of_role(lane, i));
 	for (size_t i = 1; i < lane->n; i++)
 	{
 		const SvgState *state = &lane->states[i];
@@ -163,7 +185,7 @@ draw_roles(const View *view, RaftNodeId node)
 			continue;
 		if (state[-1].up && !state->up)
 			fprintf(view->out, "<path class=\"cr\" d=\"M%.1f %.1fl12 12m0-12l-12 12\"/>\n", x - 12, y - 6);
-		else if (state->boot != state[-1].boot)
+		else if (is_start(view, state, state - 1))
 			fprintf(view->out, "<circle class=\"bo\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>\n", x + 6, y);
 	}
 }

@@ -14,6 +14,19 @@
  */
 #include "internal.h"
 
+/*
+ * Room for entries behind a place where the logs agree.  Whatever stands there of
+ * ours is the same as the leader's, or will give way: how much that frees, nobody
+ * needs to know before the leader's entries are here.
+ */
+static uint64_t
+room_behind(const RaftCore *core, RaftIndex index)
+{
+	if (core->blocked)
+		return 0;
+	return index < core->trail.last ? RAFT_ROOM_ENOUGH : core->room;
+}
+
 static void
 send_reply(RaftCore *core, uint64_t round, bool granted, RaftIndex log_index,
 		   RaftTerm log_term, RaftIndex rejected)
@@ -27,6 +40,7 @@ send_reply(RaftCore *core, uint64_t round, bool granted, RaftIndex log_index,
 	reply.log_term = log_term;
 	reply.floor = granted ? core->verified : 0;
 	reply.rejected = rejected;
+	reply.room = room_behind(core, granted ? core->verified : log_index);
 	writes_send(core, &reply);
 }
 
@@ -80,6 +94,46 @@ append_refuse_old_term(RaftCore *core, const RaftMessage *message)
 	writes_send(core, &reply);
 }
 
+/* Bytes that a truncation from here on frees. */
+static uint64_t
+bytes_from(const RaftCore *core, RaftIndex from)
+{
+	uint64_t	bytes = 0;
+
+	while (from <= core->trail.last)
+	{
+		uint32_t	part = 0;
+		RaftIndex	end = core->batch_end(core->batch_end_arg, from, core->trail.last,
+										  INT32_MAX, &part);
+
+		raft_assert(end >= from && end <= core->trail.last);
+		bytes += part;
+		from = end + 1;
+	}
+	return bytes;
+}
+
+/*
+ * Cuts the entries to those that the host's log has room for, and takes that room.
+ * Those of ours from "first" on, if any, will have given way.
+ */
+static uint32_t
+count_fitting(RaftCore *core, const RaftEntry *entries, uint32_t n_entries, RaftIndex first)
+{
+	uint64_t	needed = 0;
+	uint32_t	n = 0;
+
+	for (uint32_t i = 0; i < n_entries; i++)
+		needed += RAFT_RECORD_HEADER + entries[i].size;
+	/* walking through the log costs something: only when it matters */
+	if (needed > core->room)
+		core->room += bytes_from(core, first);
+	for (; n < n_entries && RAFT_RECORD_HEADER + entries[n].size <= core->room; n++)
+		if (core->room < RAFT_ROOM_ENOUGH)
+			core->room -= RAFT_RECORD_HEADER + entries[n].size;
+	return n;
+}
+
 /*
  * How many of the entries can be taken: term runs and configurations have
  * bounded room, and a configuration that does not decode ends the batch.  The
@@ -121,7 +175,8 @@ store_entries(RaftCore *core, const RaftMessage *message, uint32_t skip)
 	RaftIndex	truncate_from = 0;
 	RaftConfig	configs[RAFT_MAX_CONFIGS];
 	uint32_t	n_configs;
-	uint32_t	n;
+	uint32_t	n = count_fitting(core, message->entries + skip, message->n_entries - skip, first);
+	uint32_t	taken;
 
 	if (first <= core->trail.last)
 	{
@@ -134,8 +189,9 @@ store_entries(RaftCore *core, const RaftMessage *message, uint32_t skip)
 		membership_truncate(core, first);
 		writes_truncated(core, first);
 	}
-	n = count_acceptable(core, message->entries + skip, message->n_entries - skip,
-						 configs, &n_configs);
+	taken = count_acceptable(core, message->entries + skip, n, configs, &n_configs);
+	core->blocked = taken < n;
+	n = taken;
 	for (uint32_t i = 0; i < n; i++)
 		trail_append(&core->trail, message->entries[skip + i].term, 1);
 	for (uint32_t i = 0; i < n_configs; i++)
@@ -189,7 +245,11 @@ follow_commit(RaftCore *core, const RaftMessage *message)
 
 	if (MUTANT(COMMIT_UNVERIFIED))
 		commit = raft_min(message->commit, core->trail.last);
-	core->commit = raft_max(core->commit, commit);
+	if (commit > core->commit)
+	{
+		core->commit = commit;
+		core->blocked = false;	/* older configurations are not needed any more */
+	}
 	core->floor = raft_max(core->floor, raft_min(message->floor, core->commit));
 }
 
@@ -210,6 +270,7 @@ append_receive(RaftCore *core, const RaftMessage *message)
 	if (core->leader != message->from)
 		convert_to(core, RAFT_FOLLOWER, core->term, message->from);
 	core->leader_contact = core->now;
+	core->room = raft_min(core->event->u.receive.room, RAFT_ROOM_ENOUGH);
 	election_reset_timer(core);
 
 	if (message->log_index + 1 >= core->trail.first &&

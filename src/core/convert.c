@@ -54,6 +54,7 @@ convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
 		if (!MUTANT(VERIFIED_KEPT))
 			core->verified = 0; /* nothing is agreed with the leader of the new term yet */
 		core->leader_contact = 0;
+		core->blocked = false;	/* another leader, other entries */
 	}
 	else if (MUTANT(VOTE_CLEARED) && role == RAFT_FOLLOWER && from != RAFT_FOLLOWER)
 	{

@@ -109,7 +109,7 @@ raft_eventlog_event_size(const RaftEvent *event, size_t frame_size)
 			size += boot_size(event->u.boot);
 			break;
 		case RAFT_EVENT_RECEIVE:
-			size += 4 + frame_size;
+			size += 8 + frame_size;
 			break;
 		case RAFT_EVENT_PROPOSE:
 			size += 4;
@@ -204,8 +204,8 @@ raft_eventlog_event(uint8_t *out, const RaftEvent *event, const uint8_t *frame, 
 			put_boot(out, event->u.boot);
 			break;
 		case RAFT_EVENT_RECEIVE:
-			put_u32(out, event->u.message->n_entries);
-			memcpy(out + 4, frame, frame_size);
+			put_u64(out, event->u.receive.room);
+			memcpy(out + 8, frame, frame_size);
 			break;
 		case RAFT_EVENT_PROPOSE:
 			put_proposed(out, event->u.propose.entries, event->u.propose.n_entries);
@@ -474,22 +474,19 @@ get_boot(Rest *rest, RaftEventRecord *record)
 static bool
 get_message(Rest *rest, RaftEventRecord *record)
 {
-	const uint8_t *bytes = take(rest, 4 + RAFT_FRAME_HEADER);
-	uint32_t	n_entries,
-				size;
+	const uint8_t *bytes = take(rest, 8 + RAFT_FRAME_HEADER);
+	uint32_t	size;
 
 	if (bytes == NULL)
 		return false;
-	n_entries = get_u32(bytes);
-	bytes += 4;
+	record->event.u.receive.room = get_u64(bytes);
+	bytes += 8;
 	size = raft_frame_length(bytes);
 	if (size < RAFT_FRAME_HEADER || take(rest, size - RAFT_FRAME_HEADER) == NULL ||
 		raft_frame_decode(bytes, size, record->group, &record->message, record->entries,
-						  RAFT_MAX_FRAME_ENTRIES) != RAFT_DECODE_OK ||
-		n_entries > record->message.n_entries)
+						  RAFT_MAX_FRAME_ENTRIES) != RAFT_DECODE_OK)
 		return false;
-	record->message.n_entries = n_entries;
-	record->event.u.message = &record->message;
+	record->event.u.receive.message = &record->message;
 	return true;
 }
 

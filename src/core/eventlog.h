@@ -46,7 +46,7 @@
  *		BOOT	uint64 term, first, last, base_term, commit, applied; uint32 vote,
  *				number of runs, number of configurations; per run uint64 first, term; per
  *				configuration uint64 index, uint32 members, per member uint32 id, flags
- *		RECEIVE	uint32 entries of the frame that the core was given; the frame
+ *		RECEIVE	uint64 room; the frame
  *		PROPOSE	uint32 entries; per entry uint64 clock, serial, uint32 node, slot,
  *				size, kind; data
  *		WRITE_DURABLE, WRITE_FAILED, COMPACTED	uint64
@@ -68,7 +68,7 @@
 
 #include "codec.h"
 
-#define RAFT_EVENTLOG_VERSION	1
+#define RAFT_EVENTLOG_VERSION	2
 #define RAFT_EVENTLOG_HEADER	124
 #define RAFT_EVENTLOG_SETTINGS	36
 #define RAFT_EVENTLOG_RECORD	24

@@ -71,6 +71,7 @@ typedef struct RaftProgress
 	RaftIndex	next;			/* next entry to send; 0 <= match < next <= last + 1 */
 	bool		probing;		/* PROBE: an append is under way */
 	uint64_t	min_round;		/* rejections of older rounds are stale */
+	uint64_t	room;			/* bytes of entries that it can take behind what it received */
 	RaftIndex	told_commit;	/* newest commit index sent */
 	RaftTime	sent;			/* when anything was sent last */
 	RaftTime	contact;		/* when anything of this term came last; 0 = never */
@@ -147,6 +148,8 @@ struct RaftCore
 	RaftTime	leader_contact; /* last message of the leader; 0 = none */
 	RaftTime	election_deadline;
 	RaftIndex	verified;		/* prefix known to agree with the log of this term's leader */
+	uint64_t	room;			/* bytes of records that the log can take */
+	bool		blocked;		/* what was received needed more than bytes */
 
 	/* candidates */
 	uint64_t	round;			/* unique number of a request; grows over restarts */

@@ -49,6 +49,7 @@ typedef enum RaftMutant
 	MUTANT_VERIFIED_KEPT,		/* 41: a new term's leader did not confirm it */
 	MUTANT_DURABLE_KEPT,		/* 42: truncation leaves the durable mark (append ABA) */
 	MUTANT_ACK_IN_OTHER_ROLE,	/* 44: a write ends in another role than it began in */
+	MUTANT_ROOM_IGNORED,		/* 80: entries are sent to a peer without room for them */
 	MUTANT_COUNT
 } RaftMutant;
 

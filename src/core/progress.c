@@ -10,7 +10,10 @@
  * PROBE: where the logs agree is unknown, one append at a time.
  * REPLICATE: appends follow each other without waiting, up to the window;
  * "next" runs ahead of the answers.  A rejection, which means that an append was
- * lost or the peer has restarted, leads back to PROBE.
+ * lost, that the peer has restarted, or that its log is full, leads back to PROBE.
+ *
+ * Each answer tells how much the peer can take, and no more is sent: a peer whose log
+ * is full costs heartbeats only.
  *
  *-------------------------------------------------------------------------
  */
@@ -56,6 +59,7 @@ progress_reset(RaftCore *core)
 			continue;
 		*progress = (RaftProgress) {.id = config->members[i].id};
 		progress->flags = config->members[i].flags;
+		progress->room = RAFT_ROOM_ENOUGH;
 		progress_probe(core, progress, core->trail.last + 1);
 		core->n_progress++;
 	}

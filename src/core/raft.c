@@ -49,6 +49,7 @@ raft_core_init(void *memory, const RaftInit *init)
 	core->round = init->boot << 32;
 	core->notice_deadline = RAFT_NEVER;
 	core->election_deadline = RAFT_NEVER;
+	core->room = RAFT_ROOM_ENOUGH;
 	return core;
 }
 
@@ -240,7 +241,10 @@ compacted(RaftCore *core, RaftIndex upto)
 {
 	raft_assert(upto <= core->applied && upto <= core->floor);
 	if (upto >= core->trail.first)
+	{
 		trail_compact(&core->trail, upto);
+		core->blocked = false;	/* fewer term runs */
+	}
 }
 
 static void
@@ -267,7 +271,7 @@ dispatch(RaftCore *core, const RaftEvent *event)
 				election_tick(core);
 			break;
 		case RAFT_EVENT_RECEIVE:
-			receive(core, event->u.message);
+			receive(core, event->u.receive.message);
 			break;
 		case RAFT_EVENT_PROPOSE:
 			replication_propose(core);

@@ -59,6 +59,9 @@ typedef uint32_t RaftNodeId;	/* identity of a node, from 1; 0 = none */
 #ifndef RAFT_MAX_INFLIGHT
 #define RAFT_MAX_INFLIGHT	64	/* upper bound of settings.max_inflight */
 #endif
+/* Room for entries that does not bind: a host may say more, a message never does. */
+#define RAFT_ROOM_ENOUGH	(UINT64_MAX / 2)
+
 #define RAFT_MAX_ACTIONS	(16 + RAFT_MAX_MEMBERS * (RAFT_MAX_INFLIGHT + 2))
 
 typedef enum RaftRole
@@ -140,17 +143,19 @@ typedef enum RaftMessageType
 /*
  * A message between nodes.  "term" is always the sender's current term.
  *
- *					log_index		log_term	commit			floor
+ *					log_index		log_term	commit/room		floor
  * PREVOTE, VOTE	last index		its term	-				-
  * ..._REPLY		-				-			-				-
  * APPEND			previous index	its term	leader's commit	lowest match of all members
- * APPEND_REPLY		ok: match		0			-				received prefix
- *					rejected: hint	term of hint
+ * APPEND_REPLY		ok: match		0			room			received prefix
+ *					rejected: hint	term of hint	room
  *
  * An accepted append is answered with what is durable ("match") and with what
  * was received and agrees with the leader's log, durable or not ("floor").
  * A rejected one carries the follower's best guess of where the logs can still
- * agree: the leader continues with it (§5.3, fast back-up).
+ * agree: the leader continues with it (§5.3, fast back-up).  Both tell how many bytes
+ * of entries the follower can take behind the received prefix, or the hint, so that
+ * a leader sends no entries that there is no room for.
  */
 typedef struct RaftMessage
 {
@@ -162,7 +167,11 @@ typedef struct RaftMessage
 	uint64_t	round;			/* request: number unique to the sender; reply: echoed */
 	RaftIndex	log_index;
 	RaftTerm	log_term;
-	RaftIndex	commit;
+	union
+	{
+		RaftIndex	commit;		/* APPEND */
+		uint64_t	room;		/* APPEND_REPLY; RAFT_ROOM_ENOUGH = enough, or not known */
+	};
 	RaftIndex	floor;
 	bool		granted;		/* replies: vote granted, append accepted */
 	RaftIndex	rejected;		/* APPEND_REPLY rejected: the previous index refused */
@@ -235,7 +244,12 @@ typedef struct RaftEvent
 	union
 	{
 		const RaftBoot *boot;
-		const RaftMessage *message;
+		struct
+		{
+			const RaftMessage *message;
+			uint64_t	room;	/* bytes of records that received entries may take in the
+								 * log, on top of what a truncation frees */
+		}			receive;
 		struct
 		{
 			const RaftEntry *entries;

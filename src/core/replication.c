@@ -15,11 +15,11 @@
 #include "internal.h"
 
 /*
- * The last index of a batch from first.  Entries of this very step are not in
+ * The last index of a batch from first, of at least one entry.  Entries of this very step are not in
  * the host's log yet: their sizes come from the event; a no-op has no data.
  */
 static RaftIndex
-batch_end(RaftCore *core, RaftIndex first, uint32_t *bytes)
+batch_end(RaftCore *core, RaftIndex first, uint32_t max_bytes, uint32_t *bytes)
 {
 	RaftIndex	last = raft_min(core->trail.last, first + RAFT_MAX_FRAME_ENTRIES - 1);
 	RaftIndex	stored = core->step_first > 0 ? core->step_first - 1 : core->trail.last;
@@ -29,7 +29,7 @@ batch_end(RaftCore *core, RaftIndex first, uint32_t *bytes)
 	if (first <= stored)
 	{
 		end = core->batch_end(core->batch_end_arg, first, raft_min(last, stored),
-							  core->settings.max_batch_bytes, bytes);
+							  max_bytes, bytes);
 		raft_assert(end >= first && end <= raft_min(last, stored));
 		if (end < stored)
 			return end;
@@ -40,7 +40,7 @@ batch_end(RaftCore *core, RaftIndex first, uint32_t *bytes)
 
 		if (core->event->type == RAFT_EVENT_PROPOSE)
 			size += core->event->u.propose.entries[end + 1 - core->step_first].size;
-		if (*bytes > 0 && *bytes + size > core->settings.max_batch_bytes)
+		if (*bytes > 0 && *bytes + size > max_bytes)
 			break;
 		*bytes += size;
 		end++;
@@ -70,12 +70,28 @@ send_append(RaftCore *core, RaftProgress *progress, RaftIndex previous, RaftInde
 }
 
 /*
- * Sends what the peer lacks, as far as its window allows.
+ * The last entry of what to send next; next - 1 when the peer has no room for the
+ * first one.
+ */
+static RaftIndex
+next_batch(RaftCore *core, const RaftProgress *progress, uint32_t *bytes)
+{
+	uint64_t	room = progress->room - raft_min(progress->room, progress->inflight.bytes);
+	uint32_t	most = MUTANT(ROOM_IGNORED) ? core->settings.max_batch_bytes :
+		(uint32_t) raft_max(raft_min(core->settings.max_batch_bytes, room), 1);
+	RaftIndex	end = batch_end(core, progress->next, most, bytes);
+
+	return *bytes <= room || MUTANT(ROOM_IGNORED) ? end : progress->next - 1;
+}
+
+/*
+ * Sends what the peer lacks, as far as its window and its room allow.
  */
 static void
 replicate(RaftCore *core, RaftProgress *progress)
 {
 	uint32_t	bytes = 0;
+	RaftIndex	end;
 
 	/* its next entry is compacted: only heartbeats reach it */
 	if (progress->next < core->trail.first)
@@ -87,14 +103,18 @@ replicate(RaftCore *core, RaftProgress *progress)
 			return;
 		/* a probe starts with a new leader's no-op, or with what was refused */
 		raft_assert(progress->next <= core->trail.last);
+		end = next_batch(core, progress, &bytes);
+		if (end < progress->next)
+			return;
 		progress->probing = true;
-		send_append(core, progress, progress->next - 1, batch_end(core, progress->next, &bytes));
+		send_append(core, progress, progress->next - 1, end);
 		return;
 	}
 	while (progress->next <= core->trail.last && progress_window_open(core, progress))
 	{
-		RaftIndex	end = batch_end(core, progress->next, &bytes);
-
+		end = next_batch(core, progress, &bytes);
+		if (end < progress->next)
+			return;
 		send_append(core, progress, progress->next - 1, end);
 		progress_sent(progress, end, bytes);
 	}
@@ -271,6 +291,7 @@ replication_receive_reply(RaftCore *core, const RaftMessage *message)
 	if (message->granted && raft_max(message->log_index, message->floor) > core->trail.last)
 		return;
 	progress->contact = core->now;
+	progress->room = message->room;
 	if (message->granted || MUTANT(REJECTION_ACCEPTED))
 	{
 		accept(progress, message);

@@ -137,8 +137,8 @@ extern void raft_record_reload(RaftNode *node);
 /* Bytes of records that proposals may use. */
 extern Size raft_node_proposal_room(RaftNode *node);
 
-/* Cuts the entries of a received append to what this node's log can take. */
-extern void raft_node_trim_append(RaftNode *node, RaftMessage *message);
+/* Bytes of records that received entries may use, on top of what a truncation frees. */
+extern Size raft_node_receive_room(RaftNode *node);
 
 /* Drops old entries when the log fills up, and as far as nobody needs them. */
 extern void raft_node_compact(RaftNode *node);

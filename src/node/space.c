@@ -45,55 +45,10 @@ raft_node_proposal_room(RaftNode *node)
 	return room_above(node, reserve(node));
 }
 
-/* Bytes of the log's entries from here on, which a truncation would free. */
-static Size
-bytes_from(RaftNode *node, RaftIndex from)
+Size
+raft_node_receive_room(RaftNode *node)
 {
-	RaftStatus	status;
-	Size		bytes = 0;
-
-	raft_core_status(node->core, &status);
-	while (from <= status.last)
-	{
-		uint32		part = 0;
-		RaftIndex	end = raft_log_batch_end(node->reader, from, status.last, PG_INT32_MAX, &part);
-
-		if (end < from)
-			elog(ERROR, "entry %llu is not in the Raft log", (unsigned long long) from);
-		bytes += part;
-		from = end + 1;
-	}
-	return bytes;
-}
-
-void
-raft_node_trim_append(RaftNode *node, RaftMessage *message)
-{
-	Size		room = room_above(node, reserve(node) / 2);
-	Size		needed = 0;
-	bool		conflict = false;
-
-	for (uint32 i = 0; i < message->n_entries; i++)
-	{
-		RaftIndex	index = message->log_index + 1 + i;
-		RaftTerm	term = conflict ? 0 : raft_core_term_at(node->core, index);
-
-		/* stands here already: costs nothing */
-		if (term == message->entries[i].term)
-			continue;
-		if (term != 0)
-		{
-			/* ours and all behind it give way */
-			conflict = true;
-			room += bytes_from(node, index);
-		}
-		needed += RAFT_RECORD_HEADER + message->entries[i].size;
-		if (needed > room)
-		{
-			message->n_entries = i;
-			return;
-		}
-	}
+	return room_above(node, reserve(node) / 2);
 }
 
 /*

@@ -120,9 +120,9 @@ receive_frame(RaftNode *node, const uint8 *frame, Size size)
 		return;
 	}
 
-	raft_node_trim_append(node, &message);
 	node->frame = frame;
-	event.u.message = &message;
+	event.u.receive.room = raft_node_receive_room(node);
+	event.u.receive.message = &message;
 	raft_node_step(node, &event);
 	node->frame = NULL;
 }

@@ -342,7 +342,8 @@ deliver(NodeState *state, const Event *event, Result *result)
 			entries[i].kind = RAFT_ENTRY_NOOP;
 	}
 	message.entries = entries;
-	step.u.message = &message;
+	step.u.receive.message = &message;
+	step.u.receive.room = RAFT_ROOM_ENOUGH;
 	if (event->lapsed)
 		step.now = state->core.leader_contact + ELECTION_TIMEOUT;
 	execute(state, event, raft_step(&state->core, &step), result);

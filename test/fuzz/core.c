@@ -110,9 +110,9 @@ execute_write(Host *host, const RaftEvent *event, const RaftWrite *write)
 		else
 		{
 			fuzz_check(event->type == RAFT_EVENT_RECEIVE);
-			fuzz_check(write->skip + i < event->u.message->n_entries);
-			append_entry(host, event->u.message->entries[write->skip + i].term,
-						 event->u.message->entries[write->skip + i].size);
+			fuzz_check(write->skip + i < event->u.receive.message->n_entries);
+			append_entry(host, event->u.receive.message->entries[write->skip + i].term,
+						 event->u.receive.message->entries[write->skip + i].size);
 		}
 	}
 }
@@ -375,7 +375,8 @@ receive(Host *host, Reader *reader, bool raw)
 	host->frame = malloc(size);
 	fuzz_check(host->frame != NULL);
 	memcpy(host->frame, frame, size);
-	event.u.message = &message;
+	event.u.receive.message = &message;
+	event.u.receive.room = take_below(reader, 4) != 3 ? RAFT_ROOM_ENOUGH : 2 * (uint64_t) take_u8(reader);
 	if (fuzz_frame(host->frame, size, &message, scratch))
 		step(host, &event);
 	free(host->frame);

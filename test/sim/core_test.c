@@ -341,8 +341,110 @@ core_full_of_terms(Lab *lab)
 	lab_check(lab, solo.status.last == RAFT_MAX_RUNS + 1 &&
 			  solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == RAFT_MAX_RUNS + 1,
 			  "what was not taken is acknowledged");
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->room == 0, "the leader is told to go on");
+	solo_receive(&solo, solo_append(RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS, 2, NULL, 0));
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->room == RAFT_ROOM_ENOUGH,
+			  "a commit is no reason to try again");
+	solo_receive(&solo, solo_append(RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS, 1, newer + 1, 1));
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->room == 0, "the leader is told to go on");
 	solo_tick(&solo);
 	lab_check(lab, solo.status.role == RAFT_FOLLOWER, "it campaigns without room for a term");
+
+	/* compaction makes room, for the leader and for a campaign */
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_APPLIED, .u.applied = {2, 2}});
+	solo.core->floor = 2;
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_COMPACTED, .u.compacted = 2});
+	solo_receive(&solo, solo_append(RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS, 1, newer + 1, 1));
+	solo_durable(&solo);
+	lab_check(lab, solo.status.last == RAFT_MAX_RUNS + 2 &&
+			  solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == RAFT_MAX_RUNS + 2,
+			  "compaction makes no room for a term");
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_APPLIED, .u.applied = {2, 2}});
+}
+
+/* What the leader may send after an answer that waited for the disk. */
+static uint64_t
+answered_room(Solo *solo)
+{
+	const RaftMessage *reply = solo_sent(solo, RAFT_MSG_APPEND_REPLY, 2);
+
+	if (reply == NULL)
+	{
+		solo_durable(solo);
+		reply = solo_sent(solo, RAFT_MSG_APPEND_REPLY, 2);
+	}
+	lab_check(solo->lab, reply != NULL, "an append is not answered");
+	return reply->room;
+}
+
+/*
+ * Received entries take no more than the room that the host names, and what a
+ * truncation frees; the answer tells what is left.
+ */
+static void
+core_room_for_entries(Lab *lab)
+{
+	const RaftTerm terms[] = {2, 2, 2, 2};
+	const RaftTerm newer[] = {3, 3, 3, 3, 3, 3};
+	Solo		solo = solo_boot(lab, 3, 2, 0, NULL, 0);
+
+	/* records without data */
+	solo.room = 2 * RAFT_RECORD_HEADER + 20;
+	solo_receive(&solo, solo_append(2, 1, 1, 1, terms, 4));
+	lab_check(lab, solo.status.last == 3, "room for two entries, the log ends at %llu",
+			  (unsigned long long) solo.status.last);
+	lab_check(lab, answered_room(&solo) == 20, "another room is told");
+
+	/* entries that stand here need none */
+	solo.room = 20;
+	solo_receive(&solo, solo_append(2, 1, 1, 1, terms, 2));
+	lab_check(lab, solo.status.last == 3 && answered_room(&solo) == 20, "what is here takes room");
+	solo_receive(&solo, solo_append(2, 3, 2, 1, terms, 1));
+	lab_check(lab, solo.status.last == 3 && answered_room(&solo) == 20, "an entry without room is taken");
+	solo_receive(&solo, solo_append(2, 9, 2, 1, NULL, 0));
+	lab_check(lab, answered_room(&solo) == 20, "a rejection tells another room");
+
+	/* what may still give way to the leader's entries is not counted before they are here .. */
+	solo.room = 0;
+	solo_receive(&solo, solo_append(3, 1, 1, 1, NULL, 0));
+	lab_check(lab, answered_room(&solo) == RAFT_ROOM_ENOUGH, "entries that may be in conflict are no room");
+	solo_receive(&solo, solo_append(3, 9, 3, 1, NULL, 0));
+	lab_check(lab, answered_room(&solo) == 0, "a rejection at the log's end tells of room");
+	solo_receive(&solo, solo_append(3, 2, 3, 1, NULL, 0));
+	lab_check(lab, answered_room(&solo) == RAFT_ROOM_ENOUGH, "a rejection within the log is no room");
+
+	/* .. and is room then: two entries of solo_batch_end()'s 60 bytes */
+	solo.room = RAFT_RECORD_HEADER;
+	solo_receive(&solo, solo_append(3, 1, 1, 1, newer, 6));
+	lab_check(lab, solo.status.last == 4, "with the room of what gave way the log ends at %llu",
+			  (unsigned long long) solo.status.last);
+	lab_check(lab, answered_room(&solo) == 2 * 60 - 2 * RAFT_RECORD_HEADER, "another room is told");
+}
+
+/* No room for term runs or configurations: nothing is sent until there is. */
+static void
+core_blocked_by_configurations(Lab *lab)
+{
+	static const uint8_t voters[] = {
+		RAFT_MEMBER_VOTER, RAFT_MEMBER_VOTER, RAFT_MEMBER_VOTER, RAFT_MEMBER_VOTER, RAFT_MEMBER_VOTER
+	};
+	Solo		solo = solo_boot(lab, 3, 2, 0, NULL, 0);
+	RaftEntry	entries[RAFT_MAX_CONFIGS];
+
+	for (uint32_t i = 0; i < lengthof(entries); i++)
+		entries[i] = config_entry(2, voters, 3);
+	receive_entries(&solo, 2, 1, 1, 1, entries, RAFT_MAX_CONFIGS);
+	lab_check(lab, answered_room(&solo) == 0, "the leader is told to go on");
+	solo_receive(&solo, solo_append(2, RAFT_MAX_CONFIGS, 2, 1, NULL, 0));
+	lab_check(lab, answered_room(&solo) == 0, "a heartbeat is told to go on");
+	solo_receive(&solo, solo_append(2, RAFT_MAX_CONFIGS, 2, 2, NULL, 0));
+	lab_check(lab, answered_room(&solo) == RAFT_ROOM_ENOUGH, "a commit makes no room");
+
+	/* the next leader has other entries */
+	receive_entries(&solo, 2, RAFT_MAX_CONFIGS, 2, 2, entries, RAFT_MAX_CONFIGS);
+	lab_check(lab, answered_room(&solo) == 0, "the leader is told to go on");
+	solo_receive(&solo, solo_append(3, solo.status.last, 2, 2, NULL, 0));
+	lab_check(lab, answered_room(&solo) == RAFT_ROOM_ENOUGH, "a new leader is told to wait");
 }
 
 /* --------------------------------------------- messages and events amiss */
@@ -353,7 +455,7 @@ core_strange_messages(Lab *lab)
 {
 	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
 	RaftMessage message = solo_append(5, 1, 1, 1, NULL, 0);
-	RaftEvent	event = {.type = RAFT_EVENT_RECEIVE, .u.message = &message};
+	RaftEvent	event = {.type = RAFT_EVENT_RECEIVE, .u.receive.message = &message};
 
 	message.boot = 1;
 	message.to = 2;
@@ -616,6 +718,8 @@ const LabTest core_tests[] = {
 	{"core_undecodable_configuration", "unit", 0, 1, core_undecodable_configuration},
 	{"core_learners", "unit", 0, 5, core_learners},
 	{"core_full_of_terms", "unit", 0, 1, core_full_of_terms},
+	{"core_room_for_entries", "unit", 0, 1, core_room_for_entries},
+	{"core_blocked_by_configurations", "unit", 0, 1, core_blocked_by_configurations},
 	{"core_strange_messages", "unit", 0, 1, core_strange_messages},
 	{"core_second_leader", "unit", 0, 1, core_second_leader},
 	{"core_vote_of_no_campaign", "unit", 0, 1, core_vote_of_no_campaign},

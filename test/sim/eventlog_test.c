@@ -154,9 +154,8 @@ random_event(Rng *rng, RaftEventType type, uint8_t **frame, size_t *frame_size)
 				.entries = random_entries(rng, n, 5)
 			};
 			*frame = recording_frame(message, frame_size);
-			/* the host may give the core less than came */
-			message->n_entries = (uint32_t) rng_below(rng, n + 1);
-			event.u.message = message;
+			event.u.receive.message = message;
+			event.u.receive.room = rng_next(rng);
 			break;
 		case RAFT_EVENT_PROPOSE:
 			event.u.propose.entries = random_entries(rng, n, 0);
@@ -199,10 +198,11 @@ same_event(const RaftEvent *a, const RaftEvent *b)
 		case RAFT_EVENT_BOOT:
 			return same_boot(a->u.boot, b->u.boot);
 		case RAFT_EVENT_RECEIVE:
-			return a->u.message->round == b->u.message->round &&
-				a->u.message->log_index == b->u.message->log_index &&
-				a->u.message->n_entries == b->u.message->n_entries &&
-				same_entries(a->u.message->entries, b->u.message->entries, a->u.message->n_entries);
+			return a->u.receive.room == b->u.receive.room &&
+				a->u.receive.message->round == b->u.receive.message->round &&
+				a->u.receive.message->log_index == b->u.receive.message->log_index &&
+				a->u.receive.message->n_entries == b->u.receive.message->n_entries &&
+				same_entries(a->u.receive.message->entries, b->u.receive.message->entries, a->u.receive.message->n_entries);
 		case RAFT_EVENT_PROPOSE:
 			return a->u.propose.n_entries == b->u.propose.n_entries &&
 				same_entries(a->u.propose.entries, b->u.propose.entries, a->u.propose.n_entries);

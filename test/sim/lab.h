@@ -303,6 +303,7 @@ typedef struct Network
 	uint64_t	requests[LAB_MAX_NODES + 1];	/* that reached this server's handler */
 	uint64_t	rejections[LAB_MAX_NODES + 1];	/* appends that this server refused */
 	uint64_t	bytes;			/* sent by anyone to anyone */
+	uint64_t	messages;		/* the same */
 	uint64_t	connection[LAB_MAX_NODES + 1][LAB_MAX_NODES + 1];	/* grows with each reset */
 	SentFrame	sent[LAB_MAX_NODES + 1][NETWORK_KEPT];	/* the latest of each node */
 	uint64_t	n_sent[LAB_MAX_NODES + 1];
@@ -344,6 +345,7 @@ struct Node
 	void	   *memory;
 	RaftCore   *core;
 	SimLog		log;
+	uint64_t	log_capacity;	/* bytes of records that its log takes; 0 = no bound */
 	Disk		disk;
 
 	RaftStatus	status;			/* after the last step */
@@ -374,6 +376,7 @@ extern void node_settings(Lab *lab, Node *node);
 extern RaftTime node_clock(const Lab *lab, const Node *node);
 extern void node_set_clock(Lab *lab, Node *node, RaftTime step, uint32_t rate);
 extern void node_kill_applier(Lab *lab, Node *node, RaftTime until);
+extern uint64_t node_room(const Node *node);
 extern void node_step(Lab *lab, Node *node, const RaftEvent *event);
 extern void node_handle(Lab *lab, const SimEvent *event);
 extern ProposeResult node_propose(Lab *lab, Node *node, const RaftEntry *entries, uint32_t n);

@@ -69,6 +69,7 @@ static const Mutant mutants[] = {
 	CORE(VERIFIED_KEPT, "41", 100, "success for entries that a newer leader did not confirm"),
 	CORE(DURABLE_KEPT, "42", 1000, "truncation leaves the durable mark (append ABA)"),
 	CORE(ACK_IN_OTHER_ROLE, "44", 1000, "a write ends in another role than it began in"),
+	CORE(ROOM_IGNORED, "80", 1000, "entries are sent to a peer without room for them"),
 	HOST(LAZY_FSYNC, "46", 100, "durable is reported when the write begins"),
 	HOST(TORN_UNBOOTABLE, "47", 100, "a torn last record stops the start"),
 	HOST(RESURRECT_TAIL, "48", 1000, "recovery goes on behind the tail"),

@@ -210,6 +210,7 @@ network_send(Lab *lab, Node *from, const RaftMessage *message)
 		return;
 	}
 	net->bytes += size;
+	net->messages++;
 	if (net->unreliable && rng_percent(&lab->rng_network, net->loss_percent))
 	{
 		if (lab->tracing)
@@ -258,6 +259,7 @@ network_deliver(Lab *lab, const SimEvent *event)
 		net->requests[node->id]++;
 	if (lab->tracing)
 		trace_message(lab, "recv", &message);
-	step.u.message = &message;
+	step.u.receive.message = &message;
+	step.u.receive.room = node_room(node);
 	node_step(lab, node, &step);
 }

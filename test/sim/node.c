@@ -32,6 +32,19 @@ batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes, uint32
 	return end;
 }
 
+/* Bytes of records that the node's log has room for. */
+uint64_t
+node_room(const Node *node)
+{
+	uint64_t	used = 0;
+
+	if (node->log_capacity == 0)
+		return RAFT_ROOM_ENOUGH;
+	for (RaftIndex i = node->log.first; i <= node->log.last; i++)
+		used += simlog_at(&node->log, i)->length;
+	return used < node->log_capacity ? node->log_capacity - used : 0;
+}
+
 /* ---------------------------------------------------------------- clock */
 
 /* What the node's own clock shows. */
@@ -234,9 +247,9 @@ written_entry(Lab *lab, const RaftEvent *event, const RaftWrite *write, uint32_t
 	else
 	{
 		lab_check(lab, event->type == RAFT_EVENT_RECEIVE &&
-				  write->skip + i < event->u.message->n_entries,
+				  write->skip + i < event->u.receive.message->n_entries,
 				  "a write takes more entries than were received");
-		entry = event->u.message->entries[write->skip + i];
+		entry = event->u.receive.message->entries[write->skip + i];
 	}
 	return entry;
 }

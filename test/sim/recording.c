@@ -98,7 +98,7 @@ recording_step(Lab *lab, Node *node, const RaftEvent *event)
 	Recording  *recording = recording_of(lab, node->id);
 	size_t		frame_size = 0;
 	uint8_t    *frame = event->type == RAFT_EVENT_RECEIVE ?
-		recording_frame(event->u.message, &frame_size) : NULL;
+		recording_frame(event->u.receive.message, &frame_size) : NULL;
 	const RaftActions *actions;
 
 	recording->open = recording->size;

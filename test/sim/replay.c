@@ -89,7 +89,7 @@ trace_event(Replay *replay, const RaftEvent *event)
 					   ULL(event->u.boot->commit), ULL(event->u.boot->applied));
 			break;
 		case RAFT_EVENT_RECEIVE:
-			trace_message(lab, "recv", event->u.message);
+			trace_message(lab, "recv", event->u.receive.message);
 			break;
 		case RAFT_EVENT_PROPOSE:
 			trace_line(lab, "n%u  is offered %u entries", id, event->u.propose.n_entries);

@@ -395,11 +395,11 @@ written_entry(Replay *replay, const RaftEvent *event, const RaftWrite *write, ui
 	if (proposed)
 		n = event->u.propose.n_entries;
 	else if (event->type == RAFT_EVENT_RECEIVE)
-		n = event->u.message->n_entries;
+		n = event->u.receive.message->n_entries;
 	if (write->skip + i >= n)
 		lab_fail(replay->lab, 0, "a write takes entry %u of %u", write->skip + i + 1, n);
 	entry = proposed ? event->u.propose.entries[write->skip + i] :
-		event->u.message->entries[write->skip + i];
+		event->u.receive.message->entries[write->skip + i];
 	if (proposed)
 		entry.term = write->term;
 	return entry;
@@ -626,8 +626,8 @@ replay_check_step(Replay *replay, const RaftEvent *event, const RaftActions *act
 			check_write(replay, event, &actions->item[i].u.write);
 	if (event->type == RAFT_EVENT_RECEIVE)
 	{
-		note_message(replay, event->u.message);
-		check_vote(replay, event->u.message);
+		note_message(replay, event->u.receive.message);
+		check_vote(replay, event->u.receive.message);
 	}
 	for (uint32_t i = 0; i < actions->n; i++)
 	{

@@ -41,7 +41,7 @@ solo_step(Solo *solo, RaftEvent event)
 Solo
 solo_boot_from(Lab *lab, const RaftBoot *boot)
 {
-	Solo		solo = {.lab = lab, .now = 10 * T};
+	Solo		solo = {.lab = lab, .now = 10 * T, .room = RAFT_ROOM_ENOUGH};
 	RaftInit	init = {
 		.self = 1, .boot = 1, .seed = rng_next(&lab->rng_test), .batch_end = solo_batch_end,
 		.settings = {
@@ -80,7 +80,9 @@ solo_receive(Solo *solo, RaftMessage message)
 {
 	message.to = 1;
 	message.boot = 1;
-	solo_step(solo, (RaftEvent) {.type = RAFT_EVENT_RECEIVE, .u.message = &message});
+	solo_step(solo, (RaftEvent) {
+		.type = RAFT_EVENT_RECEIVE, .u.receive = {.message = &message, .room = solo->room}
+	});
 }
 
 /* Lets time pass until the core wants its tick. */
@@ -146,7 +148,7 @@ solo_ack(RaftNodeId from, RaftTerm term, RaftIndex match)
 {
 	return (RaftMessage) {
 		.type = RAFT_MSG_APPEND_REPLY, .from = from, .term = term, .round = UINT64_C(1) << 40,
-		.granted = true, .log_index = match, .floor = match
+		.granted = true, .log_index = match, .room = RAFT_ROOM_ENOUGH, .floor = match
 	};
 }
 

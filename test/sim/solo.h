@@ -24,6 +24,7 @@ typedef struct Solo
 	RaftStatus	status;
 	RaftTime	now;
 	RaftOp		written;
+	uint64_t	room;			/* for received entries */
 } Solo;
 
 extern void solo_step(Solo *solo, RaftEvent event);

@@ -116,7 +116,7 @@ raft_applied_read(RaftIndex *index, char **function)
 }
 
 void
-raft_applied_store(RaftIndex index, const char *function)
+raft_applied_store(RaftIndex before, RaftIndex index, const char *function)
 {
 	Relation	relation = open_applied(RowExclusiveLock);
 
@@ -125,9 +125,19 @@ raft_applied_store(RaftIndex index, const char *function)
 	HeapTuple	old = get_applied(relation, snapshot);
 	HeapTuple	new;
 	Datum		values[APPLIED_COLUMNS];
-	bool		nulls[APPLIED_COLUMNS] = {false, function == NULL};
+	bool		nulls[APPLIED_COLUMNS];
 	bool		replace[APPLIED_COLUMNS] = {true, true};
 
+	heap_deform_tuple(old, RelationGetDescr(relation), values, nulls);
+	if ((RaftIndex) DatumGetInt64(values[APPLIED_INDEX - 1]) != before)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("table \"%s.applied\" says index %llu where %llu was stored", RAFT_SCHEMA,
+						(unsigned long long) DatumGetInt64(values[APPLIED_INDEX - 1]),
+						(unsigned long long) before),
+				 errdetail("Somebody else has changed it.")));
+
+	nulls[APPLIED_FUNCTION - 1] = function == NULL;
 	values[APPLIED_INDEX - 1] = Int64GetDatum((int64) index);
 	values[APPLIED_FUNCTION - 1] = function == NULL ? (Datum) 0 : CStringGetTextDatum(function);
 

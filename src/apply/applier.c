@@ -60,24 +60,49 @@ typedef struct PendingCommit
 typedef struct Applier
 {
 	RaftGroup  *group;
-	RaftLogReader *reader;		/* NULL until the state is loaded */
+	RaftLogReader *reader;		/* NULL until the state is first loaded */
+	bool		loaded;			/* false after an error: what was committed is not sure */
 	MemoryContext batch_context;
 	RaftApplyState state;
 	RaftIndex	applied;		/* <= group->ready */
 	RaftIndex	stored;			/* in raft.applied; <= applied */
 	Size		unstored_bytes; /* of the log, between the two */
-	TimestampTz store_at;		/* when "applied" has to be stored; 0 = it is */
+	RaftTime	store_at;		/* when "applied" has to be stored; 0 = it is */
 	PendingCommit oldest;		/* the commit whose flush is looked for */
 	PendingCommit newest;
 	int			backoff_ms;		/* 0 = the last turn succeeded */
-	TimestampTz retry_at;
-	TimestampTz statistics_at;	/* 0 = nothing to report */
+	RaftTime	retry_at;
+	RaftTime	statistics_at;	/* 0 = nothing to report */
 	RaftReminder trouble;		/* what the server's log says of it already */
 } Applier;
 
 bool		raft_is_applier = false;
 
 /* --- publishing --- */
+
+/*
+ * Both figures only grow, whatever a worker that starts anew finds in its table: a
+ * reader has been told, and the log may have been compacted.
+ */
+static void
+publish_visible(RaftGroup *group, RaftIndex index)
+{
+	if (pg_atomic_read_u64(&group->visible) < index)
+		pg_atomic_write_u64(&group->visible, index);
+	SpinLockAcquire(&group->mutex);
+	group->applier.visible = Max(group->applier.visible, index);
+	SpinLockRelease(&group->mutex);
+}
+
+static void
+publish_durable(RaftGroup *group, RaftIndex index)
+{
+	if (pg_atomic_read_u64(&group->durable_applied) < index)
+		pg_atomic_write_u64(&group->durable_applied, index);
+	SpinLockAcquire(&group->mutex);
+	group->applier.durable = Max(group->applier.durable, index);
+	SpinLockRelease(&group->mutex);
+}
 
 /* Tells everybody about the entries of a batch that are applied now. */
 static void
@@ -87,12 +112,11 @@ publish_batch(Applier *applier, const RaftBatch *batch)
 
 	/* The figures first: who is woken may look at them. */
 	SpinLockAcquire(&group->mutex);
-	group->applier.visible = applier->applied;
 	group->applier.transactions += batch->stored;
 	group->applier.commands += batch->n_commands;
 	group->applier.failures += batch->n_failed;
 	SpinLockRelease(&group->mutex);
-	pg_atomic_write_u64(&group->visible, applier->applied);
+	publish_visible(group, applier->applied);
 
 	for (int i = 0; i < batch->n_applied; i++)
 	{
@@ -106,17 +130,6 @@ publish_batch(Applier *applier, const RaftBatch *batch)
 								  item->sqlstate, item->message);
 	}
 	ConditionVariableBroadcast(&group->applied_cv);
-}
-
-static void
-publish_durable(Applier *applier, RaftIndex index)
-{
-	RaftGroup  *group = applier->group;
-
-	pg_atomic_write_u64(&group->durable_applied, index);
-	SpinLockAcquire(&group->mutex);
-	group->applier.durable = index;
-	SpinLockRelease(&group->mutex);
 }
 
 static void
@@ -162,7 +175,7 @@ check_durable(Applier *applier)
 
 	if (applier->newest.end <= flushed)
 		applier->oldest = applier->newest;
-	publish_durable(applier, applier->oldest.index);
+	publish_durable(applier->group, applier->oldest.index);
 
 	if (applier->oldest.index < applier->newest.index)
 		applier->oldest = applier->newest;
@@ -175,39 +188,63 @@ check_durable(Applier *applier)
 
 /* --- one turn --- */
 
-/* Where to go on: raft.applied, made durable. */
+/* What is stored is at least what was once known to be stored. */
+static void
+check_stored(Applier *applier, RaftIndex index)
+{
+	RaftIndex	least = Max(applier->stored,
+							pg_atomic_read_u64(&applier->group->durable_applied));
+
+	if (index < least)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("table \"%s.applied\" has gone back from index %llu to %llu",
+						RAFT_SCHEMA, (unsigned long long) least, (unsigned long long) index),
+				 errdetail("Going on from there would apply commands twice.")));
+}
+
+static void
+keep_function(Applier *applier, const char *function)
+{
+	char	   *kept = function ? MemoryContextStrdup(applier->state.context, function) : NULL;
+
+	if (applier->state.function)
+		pfree(applier->state.function);
+	applier->state.function = kept;
+}
+
+/*
+ * Where to go on: raft.applied, made durable.  Also after an error, which may have come
+ * after the commit.
+ */
 static void
 load_state(Applier *applier)
 {
-	RaftGroup  *group = applier->group;
 	RaftIndex	index;
 	char	   *function;
 
-	StartTransactionCommand();
+	raft_session_begin();
 	MemoryContextSwitchTo(applier->batch_context);
 	raft_applied_read(&index, &function);
+	check_stored(applier, index);
 
 	/* The commit seen here may be an asynchronous one of the worker before us. */
-	raft_applied_store(index, function);
-	CommitTransactionCommand();
+	raft_applied_store(index, index, function);
+	raft_session_commit();
 	XLogFlush(XactLastCommitEnd);
 
+	keep_function(applier, function);
 	MemoryContextSwitchTo(TopMemoryContext);
-	applier->state.function = function ?
-		MemoryContextStrdup(applier->state.context, function) : NULL;
 	MemoryContextReset(applier->batch_context);
-	applier->applied = applier->stored = index;
-	publish_durable(applier, index);
+	applier->stored = index;
+	applier->applied = Max(applier->applied, index);
+	publish_visible(applier->group, index);
+	publish_durable(applier->group, index);
+	ConditionVariableBroadcast(&applier->group->applied_cv);
 
-	/* Ahead of what is stored when the worker before us ended: that stays true. */
-	if (pg_atomic_read_u64(&group->visible) < index)
-		pg_atomic_write_u64(&group->visible, index);
-	SpinLockAcquire(&group->mutex);
-	group->applier.visible = Max(group->applier.visible, index);
-	SpinLockRelease(&group->mutex);
-	ConditionVariableBroadcast(&group->applied_cv);
-
-	applier->reader = raft_log_reader_create(group->log, group->log_file);
+	if (applier->reader == NULL)
+		applier->reader = raft_log_reader_create(applier->group->log, applier->group->log_file);
+	applier->loaded = true;
 }
 
 /* Stores the index of entries that needed no transaction, once it is time to. */
@@ -216,13 +253,13 @@ store_applied(Applier *applier)
 {
 	if (applier->store_at == 0 ||
 		(applier->unstored_bytes < (Size) raft_log_size_mb * 1024 * 1024 / STORE_LOG_SHARE &&
-		 GetCurrentTimestamp() < applier->store_at))
+		 raft_now() < applier->store_at))
 		return;
 
 	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	raft_applied_store(applier->applied, applier->state.function);
-	CommitTransactionCommand();
+	raft_session_begin();
+	raft_applied_store(applier->stored, applier->applied, applier->state.function);
+	raft_session_commit();
 	note_commit(applier);
 
 	SpinLockAcquire(&applier->group->mutex);
@@ -236,10 +273,10 @@ read_batch(Applier *applier, RaftIndex ready)
 {
 	RaftBatch  *batch;
 
-	StartTransactionCommand();
+	raft_session_begin();
 	MemoryContextSwitchTo(applier->batch_context);
 	batch = raft_batch_read(applier->reader, applier->applied + 1, ready);
-	CommitTransactionCommand();
+	raft_session_commit();
 	MemoryContextSwitchTo(applier->batch_context);
 	return batch;
 }
@@ -249,7 +286,7 @@ apply_batch(Applier *applier, RaftIndex ready)
 {
 	RaftBatch  *batch = read_batch(applier, ready);
 
-	raft_batch_apply(batch, &applier->state);
+	raft_batch_apply(batch, applier->stored, &applier->state);
 	applier->applied += batch->n_applied;
 	if (batch->stored)
 		note_commit(applier);
@@ -257,7 +294,7 @@ apply_batch(Applier *applier, RaftIndex ready)
 	{
 		applier->unstored_bytes += batch->bytes;
 		if (applier->store_at == 0)
-			applier->store_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), STORE_DELAY_MS);
+			applier->store_at = raft_deadline_in(STORE_DELAY_MS);
 	}
 	if (applier->backoff_ms > 0)
 		clear_error(applier);
@@ -270,14 +307,14 @@ apply_batch(Applier *applier, RaftIndex ready)
 static void
 report_statistics(Applier *applier)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	RaftTime	now = raft_now();
 	long		delay;
 
 	delay = pgstat_report_stat(applier->statistics_at != 0 && now >= applier->statistics_at);
 	if (delay == 0)
 		applier->statistics_at = 0;
 	else if (applier->statistics_at == 0 || now >= applier->statistics_at)
-		applier->statistics_at = TimestampTzPlusMilliseconds(now, delay);
+		applier->statistics_at = raft_deadline_in(delay);
 }
 
 /* Applies what is ready.  False: not tried, an error is too recent. */
@@ -290,10 +327,10 @@ take_turn(Applier *applier)
 	/* others wait with their invalidation messages until we have read ours */
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
-	if (applier->backoff_ms > 0 && GetCurrentTimestamp() < applier->retry_at)
+	if (applier->backoff_ms > 0 && raft_now() < applier->retry_at)
 		return false;
 
-	if (applier->reader == NULL)
+	if (!applier->loaded)
 		load_state(applier);
 
 	for (;;)
@@ -336,15 +373,14 @@ handle_error(Applier *applier)
 	if (raft_reminder_due(&applier->trouble, error->message ? error->message : ""))
 		EmitErrorReport();
 	FlushErrorState();
-	AbortCurrentTransaction();
-	LWLockReleaseAll();
-	ConditionVariableCancelSleep();
+	raft_session_abort();
 	pgstat_report_activity(STATE_IDLE, NULL);
 	RESUME_INTERRUPTS();
 
 	applier->backoff_ms = applier->backoff_ms == 0 ? MIN_BACKOFF_MS :
 		Min(applier->backoff_ms * 2, MAX_BACKOFF_MS);
-	applier->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), applier->backoff_ms);
+	applier->retry_at = raft_deadline_in(applier->backoff_ms);
+	applier->loaded = false;
 
 	message = error->message ? error->message : "";
 	length = pg_mbcliplen(message, strlen(message), sizeof(group->applier.last_error) - 1);
@@ -381,55 +417,18 @@ attach_to_group(Oid database)
 	return group;
 }
 
-/*
- * The same settings for every command on every node, whatever the database or the
- * superuser have set for themselves: above all nothing that ends a command early.
- */
-static void
-force_settings(void)
-{
-	static const char *const settings[][2] = {
-		{"synchronous_commit", "off"},
-		{"statement_timeout", "0"},
-		{"lock_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-#if PG_VERSION_NUM >= 170000
-		{"transaction_timeout", "0"},
-#endif
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_deferrable", "off"},
-		{"session_replication_role", "origin"},
-		{"zero_damaged_pages", "off"},
-		{"row_security", "on"},
-		{"lc_messages", "C"},	/* raft.failures reads the same everywhere */
-		{"lc_monetary", "C"},
-		{"lc_numeric", "C"},
-		{"lc_time", "C"},
-		{"datestyle", "ISO, MDY"},
-		{"intervalstyle", "postgres"},
-		{"timezone", "UTC"},
-		{"bytea_output", "hex"},
-		{"extra_float_digits", "1"},
-	};
-
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-}
-
 /* Milliseconds until something has to be done without an event; -1 = never. */
 static long
 next_timeout(const Applier *applier)
 {
-	TimestampTz next = applier->store_at;
-	long		timeout = -1;
+	RaftTime	next = applier->store_at;
+	long		timeout;
 
 	if (next == 0 || (applier->statistics_at != 0 && applier->statistics_at < next))
 		next = applier->statistics_at;
 	if (applier->backoff_ms > 0)
 		next = applier->retry_at;
-	if (next != 0)
-		timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next);
+	timeout = raft_remaining_ms(next);
 	if (applier->oldest.index != 0 && (timeout < 0 || timeout > DURABLE_CHECK_MS))
 		timeout = DURABLE_CHECK_MS;
 	return timeout;
@@ -481,7 +480,7 @@ raft_applier_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-	force_settings();
+	raft_session_force_settings();
 	raft_is_applier = true;
 
 	applier = MemoryContextAllocZero(TopMemoryContext, sizeof(Applier));

@@ -6,6 +6,7 @@
  * applier.c	main loop: waits for entries, publishes progress, backs off
  * batch.c		one batch of entries, one transaction
  * machine.c	calls the function that gets the commands; tells errors apart
+ * session.c	settings and transactions; what a command must not leave behind
  * applied.c	the tables raft.applied and raft.failures
  *
  *-------------------------------------------------------------------------
@@ -24,12 +25,31 @@
 /* True in the process that applies commands: nothing can be proposed from there. */
 extern bool raft_is_applier;
 
+/* --- session.c --- */
+
+/* Once, at the start of the process. */
+extern void raft_session_force_settings(void);
+
+/* A transaction: where none is open, and committed when the second returns. */
+extern void raft_session_begin(void);
+extern void raft_session_commit(void);
+
+/* After an error, from whatever depth of it; not without HOLD_INTERRUPTS(). */
+extern void raft_session_abort(void);
+
+/* After a command: gives up advisory locks of the session. */
+extern void raft_session_release_locks(void);
+
+/* At the end of a transaction with commands: gives up all that outlives it. */
+extern void raft_session_discard(void);
+
 /* --- applied.c: must run inside a transaction --- */
 
 /* The one row of raft.applied; function is palloc'd, NULL for none. */
 extern void raft_applied_read(RaftIndex *index, char **function);
 
-extern void raft_applied_store(RaftIndex index, const char *function);
+/* ERROR unless the row still says "before": somebody else has changed it. */
+extern void raft_applied_store(RaftIndex before, RaftIndex index, const char *function);
 
 /* A command whose result is an error; sqlstate as in ErrorData. */
 extern void raft_failure_store(RaftIndex index, RaftTerm term, int sqlstate, const char *message);
@@ -83,9 +103,9 @@ typedef struct RaftApplyState
 extern RaftBatch *raft_batch_read(RaftLogReader *reader, RaftIndex first, RaftIndex last);
 
 /*
- * Applies the batch, or its first part.  On an error of this server everything is
- * rolled back and the error is raised; state is as before.
+ * Applies the batch, or its first part; raft.applied says "stored".  On an error of
+ * this server it is raised with the transaction still open; state is as before.
  */
-extern void raft_batch_apply(RaftBatch *batch, RaftApplyState *state);
+extern void raft_batch_apply(RaftBatch *batch, RaftIndex stored, RaftApplyState *state);
 
 #endif							/* RAFT_APPLY_H */

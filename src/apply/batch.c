@@ -195,7 +195,7 @@ remember_function(RaftApplyState *state, char *function)
 
 /* One transaction with the effects of the first entries and the applied index. */
 static void
-apply_in_transaction(RaftBatch *batch, RaftApplyState *state, bool careful)
+apply_in_transaction(RaftBatch *batch, RaftIndex stored, RaftApplyState *state, bool careful)
 {
 	MemoryContext batch_context = CurrentMemoryContext;
 	BatchRun	run = {.batch = batch, .careful = careful, .function = state->function};
@@ -207,7 +207,7 @@ apply_in_transaction(RaftBatch *batch, RaftApplyState *state, bool careful)
 	batch->n_applied = batch->n_failed = batch->n_commands = 0;
 
 	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
+	raft_session_begin();
 	MemoryContextSwitchTo(batch_context);
 
 	INSTR_TIME_SET_CURRENT(start);
@@ -223,13 +223,14 @@ apply_in_transaction(RaftBatch *batch, RaftApplyState *state, bool careful)
 			(careful && run.batch->n_commands >= MAX_CAREFUL_COMMANDS))
 			break;
 	}
-	raft_applied_store(batch->first + i - 1, run.function);
+	raft_session_discard();
+	raft_applied_store(stored, batch->first + i - 1, run.function);
 
 	/* what may fail comes before the commit: an error after it would apply the batch again */
 	function = state->function;
 	if (run.function != function)
 		function = run.function ? MemoryContextStrdup(state->context, run.function) : NULL;
-	CommitTransactionCommand();
+	raft_session_commit();
 	MemoryContextSwitchTo(batch_context);
 
 	batch->n_applied = i;
@@ -239,14 +240,14 @@ apply_in_transaction(RaftBatch *batch, RaftApplyState *state, bool careful)
 
 /* Returns false when a command failed by its own fault: everything is rolled back. */
 static bool
-try_without_subtransactions(RaftBatch *batch, RaftApplyState *state)
+try_without_subtransactions(RaftBatch *batch, RaftIndex stored, RaftApplyState *state)
 {
 	MemoryContext batch_context = CurrentMemoryContext;
 	volatile bool applied = true;
 
 	PG_TRY();
 	{
-		apply_in_transaction(batch, state, false);
+		apply_in_transaction(batch, stored, state, false);
 	}
 	PG_CATCH();
 	{
@@ -255,7 +256,7 @@ try_without_subtransactions(RaftBatch *batch, RaftApplyState *state)
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(batch_context);
 		FlushErrorState();
-		AbortCurrentTransaction();
+		raft_session_abort();
 		MemoryContextSwitchTo(batch_context);
 		RESUME_INTERRUPTS();
 		applied = false;
@@ -265,14 +266,14 @@ try_without_subtransactions(RaftBatch *batch, RaftApplyState *state)
 }
 
 void
-raft_batch_apply(RaftBatch *batch, RaftApplyState *state)
+raft_batch_apply(RaftBatch *batch, RaftIndex stored, RaftApplyState *state)
 {
 	if (batch_has_effects(batch, state))
 	{
 		Size		bytes = 0;
 
-		if (!try_without_subtransactions(batch, state))
-			apply_in_transaction(batch, state, true);
+		if (!try_without_subtransactions(batch, stored, state))
+			apply_in_transaction(batch, stored, state, true);
 		for (int i = 0; i < batch->n_applied; i++)
 			bytes += RAFT_RECORD_HEADER + batch->entries[i].entry.size;
 		batch->bytes = bytes;

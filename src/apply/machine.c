@@ -164,6 +164,7 @@ raft_machine_execute(RaftMachine *machine, RaftIndex index, const RaftEntry *ent
 	CommandCounterIncrement();	/* the next command sees what this one did */
 
 	AtEOXact_GUC(false, guc_level);
+	raft_session_release_locks();
 	SetUserIdAndSecContext(user, security);
 
 	MemoryContextSwitchTo(old_context);

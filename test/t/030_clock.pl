@@ -6,34 +6,13 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Utils;
+use RaftClock;
 use RaftCluster;
 use Test::More;
 
-my $clock   = PostgreSQL::Test::Utils::tempdir() . '/clock';
-my $preload = PostgreSQL::Test::Utils::tempdir() . '/clock.so';
-
-# Written in place: the servers have it mapped.
-sub set_clock
-{
-	my ($seconds) = @_;
-
-	open my $file, -e $clock ? '+<' : '>', $clock or die "$clock: $!";
-	syswrite $file, pack('q', $seconds * 1_000_000);
-	close $file;
-	return;
-}
-
-system('cc', '-Wall', '-shared', '-fPIC', '-o', $preload, "$FindBin::RealBin/lib/clock.c", '-ldl') == 0
-  or BAIL_OUT('could not compile the clock');
-set_clock(0);
-
+my $clock   = RaftClock->new;
 my $cluster = RaftCluster->new;
-{
-	local $ENV{RAFT_TEST_CLOCK} = $clock;
-	local $ENV{LD_PRELOAD}      = $preload;
-	$cluster->start_servers;
-}
+$clock->run(sub { $cluster->start_servers });
 $cluster->create_state;
 $cluster->start_groups;
 my $leader = $cluster->wait_leader;
@@ -54,25 +33,25 @@ sub answer_with_clock_set_back
 		"\"$query\" to wait",
 		sub { $cluster->value($name, q{SELECT count(*) FROM pg_stat_activity
 			WHERE application_name = 'waits' AND state = 'active' AND wait_event_type = 'Extension'}) });
-	set_clock(-3600);
+	$clock->set(-3600);
 	my $answer = $client->answer;
-	set_clock(0);
+	$clock->set(0);
 	$client->close;
 	return $answer;
 }
 
-set_clock(-3600);
+$clock->set(-3600);
 ok($cluster->value($leader, "SELECT clock_timestamp() < '$before'"), 'the servers believe the clock');
-set_clock(0);
+$clock->set(0);
 
 is(answer_with_clock_set_back($leader, q{SELECT raft_wait(1000000000, NULL, '3s')})->{rows}[0][0],
 	'f', 'raft_wait() ends with its timeout');
 
 my ($follower, $other) = $cluster->others($leader);
-set_clock(-3600);
+$clock->set(-3600);
 $index = $cluster->propose($leader, 'an hour earlier');
 ok($cluster->wait_applied($index), 'a command proposed an hour earlier is applied everywhere');
-set_clock(0);
+$clock->set(0);
 
 $cluster->node($_)->stop('immediate') foreach $leader, $other;
 ok( $cluster->wait_until('the leader to be missed', sub { !$cluster->state($follower)->{leader} }),
@@ -80,11 +59,7 @@ ok( $cluster->wait_until('the leader to be missed', sub { !$cluster->state($foll
 is(answer_with_clock_set_back($follower, q{SELECT raft_propose('in vain'::text, '3s')})->{error}{C},
 	'57P03', 'raft_propose() ends with its timeout');
 
-{
-	local $ENV{RAFT_TEST_CLOCK} = $clock;
-	local $ENV{LD_PRELOAD}      = $preload;
-	$cluster->start_again($leader, $other);
-}
+$clock->run(sub { $cluster->start_again($leader, $other) });
 ok($cluster->wait_leader,     'the group comes together again');
 ok($cluster->wait_same_state, 'and holds the same');
 

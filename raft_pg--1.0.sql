@@ -169,11 +169,11 @@ COMMENT ON FUNCTION @extschema@.raft_state() IS 'role, term, leader and position
 
 CREATE FUNCTION @extschema@.raft_is_leader() RETURNS boolean
     AS 'MODULE_PATHNAME', 'raft_sql_is_leader' LANGUAGE c;
-COMMENT ON FUNCTION @extschema@.raft_is_leader() IS 'true while this node leads its group';
+COMMENT ON FUNCTION @extschema@.raft_is_leader() IS 'true while this node leads its group and has heard from a majority within the election timeout';
 
 CREATE FUNCTION @extschema@.raft_leader() RETURNS text
     AS 'MODULE_PATHNAME', 'raft_sql_leader' LANGUAGE c;
-COMMENT ON FUNCTION @extschema@.raft_leader() IS 'name of the leader; null while none is known';
+COMMENT ON FUNCTION @extschema@.raft_leader() IS 'name of the leader; null while none was heard from within the election timeout';
 
 CREATE FUNCTION raft.member_list(OUT node text, OUT node_id integer, OUT role text, OUT conninfo text,
                                  OUT is_self boolean, OUT is_leader boolean)
@@ -215,14 +215,14 @@ COMMENT ON VIEW @extschema@.pg_stat_raft
 COMMENT ON COLUMN @extschema@.pg_stat_raft.node IS 'name of this node';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.node_id IS 'number of this node in the group';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.group_id IS 'identity of the group, the same on every node';
-COMMENT ON COLUMN @extschema@.pg_stat_raft.state IS 'starting, running, stopping or failed';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.state IS 'starting, running, stopping or failed; stale: the node worker stands still, the figures are its last';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.role IS 'follower, precandidate, candidate or leader';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.role_since IS 'when this node took its role';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.term IS 'current term';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.vote IS 'node voted for in the current term';
-COMMENT ON COLUMN @extschema@.pg_stat_raft.leader IS 'leader of the current term, null while unknown';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.leader IS 'leader of the current term; null while none was heard from within the election timeout';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.leader_contact IS 'last message of the leader';
-COMMENT ON COLUMN @extschema@.pg_stat_raft.has_quorum IS 'leader: hears a majority; follower: hears a leader';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.has_quorum IS 'leader: a majority was heard from within the election timeout; else: the leader was';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.first_index IS 'oldest entry still in the log';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.last_index IS 'newest entry in the log';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.durable_index IS 'newest entry that survives a crash here';

@@ -53,6 +53,10 @@ $$;
 SELECT wait_until('applied_index = (SELECT last_index FROM raft_state()) FROM raft.applied') AS stored;
 SELECT wait_until('durable_applied_index = last_index FROM pg_stat_raft') AS durable;
 
+-- a group of one that has nothing to do is not stale, however long it sleeps
+SELECT pg_sleep(1);
+SELECT raft_is_leader(), raft_leader(), has_quorum, state FROM raft_state();
+
 -- after a stop and a start: a later boot and a later term, the same identity
 SELECT raft_stop();
 SELECT count(*) FROM pg_stat_raft;

@@ -41,6 +41,9 @@ int			raft_propose_timeout_ms = 30000;
 bool		raft_record_events = false;
 int			raft_record_events_limit_mb = 1024;
 
+/* A shorter election timeout would take one lost heartbeat for a dead leader. */
+#define MIN_TIMEOUT_HEARTBEATS	3
+
 bool		raft_preloaded = false;
 
 /* True once the sizes that bound max_command_size can no longer change. */
@@ -257,6 +260,14 @@ raft_require_preload(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("raft_pg must be loaded via \"shared_preload_libraries\""),
 				 errhint("Add raft_pg to \"shared_preload_libraries\" in postgresql.conf and restart the server.")));
+}
+
+RaftTime
+raft_election_timeout(void)
+{
+	int			least_ms = raft_heartbeat_interval_ms * MIN_TIMEOUT_HEARTBEATS;
+
+	return (RaftTime) Max(raft_election_timeout_ms, least_ms) * 1000;
 }
 
 Size

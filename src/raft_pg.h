@@ -50,6 +50,9 @@ extern RaftTime raft_deadline_in(long timeout_ms);
 /* For WaitLatch(): milliseconds until a deadline, 0 when it has passed, -1 for none. */
 extern long raft_remaining_ms(RaftTime deadline);
 
+/* The election timeout as it counts: at least three heartbeats. */
+extern RaftTime raft_election_timeout(void);
+
 /* Bytes of the largest command that is accepted now. */
 extern Size raft_max_command_bytes(void);
 

@@ -85,4 +85,7 @@ extern long raft_timeout_arg(FunctionCallInfo fcinfo, int argument);
 extern Datum raft_group_id_datum(const uint8 group_id[RAFT_GROUP_ID_BYTES]);
 extern const char *raft_member_role_name(uint8 flags);
 
+/* The group's state; "stale" while its node worker is overdue. */
+extern const char *raft_state_name(RaftGroupState state, const RaftStanding *standing);
+
 #endif							/* RAFT_API_H */

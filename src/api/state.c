@@ -38,6 +38,14 @@ raft_member_role_name(uint8 flags)
 	return (flags & (RAFT_MEMBER_VOTER | RAFT_MEMBER_OUTGOING)) != 0 ? "voter" : "learner";
 }
 
+const char *
+raft_state_name(RaftGroupState state, const RaftStanding *standing)
+{
+	if (state == RAFT_GROUP_RUNNING && standing->stale)
+		return "stale";
+	return raft_group_state_name(state);
+}
+
 /* Columns of a group that runs or is to run. */
 static void
 fill_state(RaftGroup *group, Datum *values, bool *nulls)
@@ -46,10 +54,14 @@ fill_state(RaftGroup *group, Datum *values, bool *nulls)
 	char		error[512];
 	char		hint[256];
 	RaftGroupState state = raft_group_get_state(group, error, hint);
-	RaftNodeId	leader = pg_atomic_read_u32(&group->leader);
-	char	   *leader_name = leader == 0 ? NULL : raft_group_member_name(group, leader);
+	RaftStanding standing;
+	char	   *leader_name = NULL;
 
-	values[8] = CStringGetTextDatum(raft_group_state_name(state));
+	raft_group_get_standing(group, &standing);
+	if (standing.leader != 0)
+		leader_name = raft_group_member_name(group, standing.leader);
+
+	values[8] = CStringGetTextDatum(raft_state_name(state, &standing));
 	nulls[9] = error[0] == '\0';
 	if (!nulls[9])
 		values[9] = CStringGetTextDatum(error);
@@ -64,7 +76,7 @@ fill_state(RaftGroup *group, Datum *values, bool *nulls)
 	values[4] = Int64GetDatum((int64) status.commit);
 	values[5] = Int64GetDatum((int64) pg_atomic_read_u64(&group->visible));
 	values[6] = Int64GetDatum((int64) status.last);
-	values[7] = BoolGetDatum(status.has_quorum);
+	values[7] = BoolGetDatum(standing.has_quorum);
 	memset(&nulls[1], false, 7);
 	nulls[3] = leader_name == NULL;
 }
@@ -102,25 +114,28 @@ Datum
 raft_sql_is_leader(PG_FUNCTION_ARGS)
 {
 	RaftGroup  *group;
+	RaftStanding standing = {0};
 
 	raft_require_preload();
 	group = raft_group_find(MyDatabaseId);
-	PG_RETURN_BOOL(group != NULL && pg_atomic_read_u32(&group->role) == RAFT_LEADER);
+	if (group != NULL)
+		raft_group_get_standing(group, &standing);
+	PG_RETURN_BOOL(standing.is_leader);
 }
 
 Datum
 raft_sql_leader(PG_FUNCTION_ARGS)
 {
 	RaftGroup  *group;
-	RaftNodeId	leader = 0;
+	RaftStanding standing = {0};
 	char	   *name = NULL;
 
 	raft_require_preload();
 	group = raft_group_find(MyDatabaseId);
 	if (group != NULL)
-		leader = pg_atomic_read_u32(&group->leader);
-	if (leader != 0)
-		name = raft_group_member_name(group, leader);
+		raft_group_get_standing(group, &standing);
+	if (standing.leader != 0)
+		name = raft_group_member_name(group, standing.leader);
 	if (name == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(name));
@@ -143,7 +158,7 @@ raft_sql_members(PG_FUNCTION_ARGS)
 	RaftGroup  *group;
 	RaftGroupMember *members;
 	RaftNodeRow row;
-	RaftNodeId	leader = 0;
+	RaftStanding standing = {0};
 	int			n = 0;
 
 	raft_require_preload();
@@ -154,7 +169,7 @@ raft_sql_members(PG_FUNCTION_ARGS)
 	group = raft_group_find(MyDatabaseId);
 	if (group != NULL)
 	{
-		leader = pg_atomic_read_u32(&group->leader);
+		raft_group_get_standing(group, &standing);
 		n = raft_group_get_members(group, &members);
 	}
 	if (n == 0)
@@ -171,7 +186,7 @@ raft_sql_members(PG_FUNCTION_ARGS)
 		values[3] = CStringGetTextDatum(members[i].conninfo);
 		nulls[3] = members[i].conninfo[0] == '\0';
 		values[4] = BoolGetDatum(members[i].id == row.node_id);
-		values[5] = BoolGetDatum(members[i].id == leader);
+		values[5] = BoolGetDatum(members[i].id == standing.leader);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

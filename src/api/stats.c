@@ -83,7 +83,7 @@ member_name(const RaftGroupMember *members, int n, RaftNodeId id)
 /* --- pg_stat_raft --- */
 
 static void
-add_identity(Row *row, RaftGroup *group, RaftGroupState state)
+add_identity(Row *row, RaftGroup *group, const RaftStanding *standing)
 {
 	RaftNodeRow node;
 
@@ -98,12 +98,12 @@ add_identity(Row *row, RaftGroup *group, RaftGroupState state)
 		for (int i = 0; i < 3; i++)
 			add(row, (Datum) 0, true);
 	}
-	add_text(row, raft_group_state_name(state));
+	add_text(row, raft_state_name(raft_group_get_state(group, NULL, NULL), standing));
 }
 
 static void
-add_consensus(Row *row, RaftGroup *group, const RaftGroupStatus *status,
-			  const RaftApplierStatus *applier)
+add_consensus(Row *row, RaftGroup *group, const RaftStanding *standing,
+			  const RaftGroupStatus *status, const RaftApplierStatus *applier)
 {
 	RaftGroupMember *members;
 	int			n = raft_group_get_members(group, &members);
@@ -112,9 +112,9 @@ add_consensus(Row *row, RaftGroup *group, const RaftGroupStatus *status,
 	add_time(row, status->role_since);
 	add_number(row, status->term);
 	add_text(row, member_name(members, n, status->vote));
-	add_text(row, member_name(members, n, status->leader));
+	add_text(row, member_name(members, n, standing->leader));
 	add_time(row, status->leader_contact);
-	add(row, BoolGetDatum(status->has_quorum), false);
+	add(row, BoolGetDatum(standing->has_quorum), false);
 	add_number(row, status->first);
 	add_number(row, status->last);
 	add_number(row, status->durable);
@@ -153,6 +153,7 @@ raft_sql_stat(PG_FUNCTION_ARGS)
 	RaftGroup  *group;
 	RaftGroupStatus *status = palloc(sizeof(RaftGroupStatus));
 	RaftApplierStatus applier;
+	RaftStanding standing;
 	Row			row = {0};
 
 	raft_require_preload();
@@ -161,10 +162,11 @@ raft_sql_stat(PG_FUNCTION_ARGS)
 	if (group == NULL)
 		return (Datum) 0;
 
+	raft_group_get_standing(group, &standing);
 	raft_group_get_status(group, status);
 	raft_group_get_applier(group, &applier);
-	add_identity(&row, group, raft_group_get_state(group, NULL, NULL));
-	add_consensus(&row, group, status, &applier);
+	add_identity(&row, group, &standing);
+	add_consensus(&row, group, &standing, status, &applier);
 	add_number(&row, group->boot_count);
 	add_counters(&row, status, &applier);
 	put_row(fcinfo, &row);

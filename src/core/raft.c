@@ -398,8 +398,11 @@ raft_core_status(const RaftCore *core, RaftStatus *status)
 	status->leader_contact = core->leader_contact;
 	status->config = core->booted ? membership_active(core) : NULL;
 	if (core->role == RAFT_LEADER)
+	{
+		status->quorum_contact = progress_quorum_contact(core);
 		status->has_quorum =
-			core->now < progress_quorum_contact(core) + core->settings.election_timeout;
+			core->now < status->quorum_contact + core->settings.election_timeout;
+	}
 	else
 		status->has_quorum = core->leader != 0;
 	status->n_peers = core->n_progress;

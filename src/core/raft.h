@@ -389,6 +389,7 @@ typedef struct RaftStatus
 	RaftOp		synced;			/* last op reported durable */
 	bool		has_quorum;		/* leader: heard from a quorum; follower: hears a leader */
 	RaftTime	leader_contact;	/* last message of the leader */
+	RaftTime	quorum_contact;	/* leader: when a quorum had been heard from; else 0 */
 	const RaftConfig *config;	/* active configuration; NULL before boot */
 	uint32_t	n_peers;		/* leader only */
 	RaftPeerStatus peers[RAFT_MAX_MEMBERS];

@@ -77,6 +77,8 @@ init_group(RaftGroup *group, LWLock *proposal_lock, char **memory)
 	pg_atomic_init_u64(&group->term, 0);
 	pg_atomic_init_u32(&group->role, RAFT_FOLLOWER);
 	pg_atomic_init_u32(&group->leader, 0);
+	pg_atomic_init_u64(&group->contact, 0);
+	pg_atomic_init_u64(&group->due, PG_UINT64_MAX);
 	ConditionVariableInit(&group->state_cv);
 	ConditionVariableInit(&group->applied_cv);
 
@@ -158,6 +160,8 @@ raft_group_reset_slot(RaftGroup *group, Oid database)
 	pg_atomic_write_u64(&group->term, 0);
 	pg_atomic_write_u32(&group->role, RAFT_FOLLOWER);
 	pg_atomic_write_u32(&group->leader, 0);
+	pg_atomic_write_u64(&group->contact, 0);
+	pg_atomic_write_u64(&group->due, PG_UINT64_MAX);
 
 	group->database = database;
 	group->drop_pending = false;
@@ -276,7 +280,6 @@ detach_worker(int code, Datum arg)
 		group->node_latch = NULL;
 		group->status.role = RAFT_FOLLOWER;
 		group->status.leader = 0;
-		group->status.has_quorum = false;
 		group->status.n_peers = 0;
 	}
 	else
@@ -290,6 +293,8 @@ detach_worker(int code, Datum arg)
 	{
 		pg_atomic_write_u32(&group->role, RAFT_FOLLOWER);
 		pg_atomic_write_u32(&group->leader, 0);
+		pg_atomic_write_u64(&group->contact, 0);
+		pg_atomic_write_u64(&group->due, PG_UINT64_MAX);
 		if (group->state == RAFT_GROUP_RUNNING)
 			group->state = RAFT_GROUP_STARTING;
 	}
@@ -415,6 +420,28 @@ raft_group_set_error(RaftGroup *group, const char *error, const char *hint)
 	memcpy(group->error, error_copy, sizeof(error_copy));
 	memcpy(group->error_hint, hint_copy, sizeof(hint_copy));
 	SpinLockRelease(&group->mutex);
+}
+
+void
+raft_group_get_standing(RaftGroup *group, RaftStanding *standing)
+{
+	RaftTime	patience = raft_election_timeout();
+	RaftTime	contact = pg_atomic_read_u64(&group->contact);
+	RaftTime	due = pg_atomic_read_u64(&group->due);
+	RaftTime	now;
+
+	/* a contact that is recent at the end of all this was so at its beginning */
+	pg_read_barrier();
+	standing->role = pg_atomic_read_u32(&group->role);
+	standing->leader = pg_atomic_read_u32(&group->leader);
+	pg_read_barrier();
+	now = raft_now();
+
+	standing->has_quorum = standing->leader != 0 && (contact > now || now - contact < patience);
+	standing->is_leader = standing->has_quorum && standing->role == RAFT_LEADER;
+	standing->stale = now > due && now - due > patience;
+	if (!standing->has_quorum)
+		standing->leader = 0;
 }
 
 void

@@ -44,7 +44,6 @@ typedef struct RaftGroupStatus
 	RaftIndex	durable;
 	RaftIndex	commit;
 	RaftIndex	floor;
-	bool		has_quorum;
 	TimestampTz role_since;		/* when this node took its role */
 	TimestampTz leader_contact; /* 0 = none yet */
 	uint64		log_bytes;		/* held by uncompacted entries */
@@ -117,6 +116,10 @@ typedef struct RaftGroup
 	pg_atomic_uint32 role;		/* node worker: RaftRole */
 	pg_atomic_uint32 leader;	/* node worker: leader's id, 0 = unknown */
 
+	/* by raft_now(), which is the same clock for every process of this machine */
+	pg_atomic_uint64 contact;	/* node worker: last contact with a quorum, or with the leader */
+	pg_atomic_uint64 due;		/* node worker: when it wants to be back from its wait */
+
 	ConditionVariable state_cv; /* state, role or known leader changed */
 	ConditionVariable applied_cv;	/* visible grew, or the group stops or has failed */
 
@@ -172,6 +175,21 @@ extern RaftGroup *raft_group_find(Oid database);
 
 /* Same; ERROR 55000 "Raft is not running in this database" with the hint raft_start(). */
 extern RaftGroup *raft_group_require(void);
+
+/*
+ * Where the node stands, by the caller's own clock: what the node worker has published
+ * ages while that process is stopped or its server is paused, and others may have elected
+ * another leader meanwhile.
+ */
+typedef struct RaftStanding
+{
+	RaftRole	role;			/* as published */
+	RaftNodeId	leader;			/* 0 = unknown, or not heard from within the election timeout */
+	bool		has_quorum;		/* leader: heard a majority; else: heard the leader */
+	bool		is_leader;		/* leads, and has_quorum */
+	bool		stale;			/* the node worker has not been back when it wanted to be */
+} RaftStanding;
+extern void raft_group_get_standing(RaftGroup *group, RaftStanding *standing);
 
 extern void raft_group_get_status(RaftGroup *group, RaftGroupStatus *status);
 extern void raft_group_get_applier(RaftGroup *group, RaftApplierStatus *status);

@@ -44,6 +44,23 @@ fill_peers(RaftGroupStatus *out, const RaftStatus *status)
 	}
 }
 
+/*
+ * How old the rest is.  A majority of one is never away from itself, however long it
+ * sleeps.
+ */
+static void
+publish_contact(RaftNode *node, const RaftStatus *status)
+{
+	RaftTime	contact = status->leader_contact;
+
+	if (status->role == RAFT_LEADER)
+		contact = status->n_peers == 0 ? PG_UINT64_MAX : status->quorum_contact;
+	else if (status->leader == 0)
+		contact = 0;
+	pg_atomic_write_u64(&node->group->contact, contact);
+	pg_atomic_write_u64(&node->group->due, node->deadline);
+}
+
 /* Statistics of the connections, in the order of the peers. */
 static void
 fill_links(RaftNode *node, RaftGroupStatus *out)
@@ -81,12 +98,12 @@ raft_node_publish(RaftNode *node)
 	out->durable = status->durable;
 	out->commit = status->commit;
 	out->floor = status->floor;
-	out->has_quorum = status->has_quorum;
 	out->leader_contact = (status->leader_contact == 0) ? 0
 		: GetCurrentTimestamp() - (TimestampTz) (node->now - status->leader_contact);
 	out->log_capacity = raft_log_capacity(node->writer);
 	out->log_bytes = out->log_capacity - raft_log_free(node->writer);
 	fill_peers(out, status);
+	publish_contact(node, status);
 
 	with_links = node->now - node->links_published >= LINKS_INTERVAL_US;
 	if (with_links)

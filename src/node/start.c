@@ -29,9 +29,6 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-/* A shorter election timeout would take one lost heartbeat for a dead leader. */
-#define MIN_TIMEOUT_HEARTBEATS	3
-
 /* Appends to one peer that may be under way. */
 #define MAX_INFLIGHT			32
 
@@ -59,21 +56,18 @@ raft_node_settings(void)
 {
 	static int	complained_about = 0;
 	RaftSettings settings;
-	int			timeout_ms = raft_election_timeout_ms;
-	int			least_ms = raft_heartbeat_interval_ms * MIN_TIMEOUT_HEARTBEATS;
+	int			timeout_ms = (int) (raft_election_timeout() / 1000);
 
-	if (timeout_ms < least_ms)
+	if (timeout_ms > raft_election_timeout_ms && complained_about != raft_election_timeout_ms)
 	{
-		if (complained_about != timeout_ms)
-			ereport(LOG,
-					(errmsg("\"raft_pg.election_timeout\" (%d ms) is taken as %d ms, three times \"raft_pg.heartbeat_interval\"",
-							timeout_ms, least_ms)));
-		complained_about = timeout_ms;
-		timeout_ms = least_ms;
+		ereport(LOG,
+				(errmsg("\"raft_pg.election_timeout\" (%d ms) is taken as %d ms, three times \"raft_pg.heartbeat_interval\"",
+						raft_election_timeout_ms, timeout_ms)));
+		complained_about = raft_election_timeout_ms;
 	}
 
 	settings.heartbeat_interval = (RaftTime) raft_heartbeat_interval_ms * 1000;
-	settings.election_timeout = (RaftTime) timeout_ms * 1000;
+	settings.election_timeout = raft_election_timeout();
 	settings.commit_notice = COMMIT_NOTICE_US;
 	settings.max_batch_bytes = RAFT_MAX_BATCH_BYTES;
 	settings.max_inflight = MAX_INFLIGHT;

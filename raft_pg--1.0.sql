@@ -198,13 +198,15 @@ CREATE FUNCTION raft.stat(OUT node text, OUT node_id integer, OUT group_id uuid,
                           OUT commit_index bigint, OUT applied_index bigint,
                           OUT durable_applied_index bigint, OUT floor_index bigint,
                           OUT log_bytes bigint, OUT log_capacity bigint,
+                          OUT log_held_by text, OUT log_held_from bigint, OUT log_held_since timestamptz,
                           OUT boot_count bigint, OUT elections bigint, OUT leaderships bigint,
                           OUT messages_received bigint, OUT messages_refused bigint,
                           OUT bytes_received bigint, OUT proposals bigint, OUT proposals_refused bigint,
                           OUT flushes bigint, OUT entries_appended bigint, OUT turns bigint,
                           OUT apply_transactions bigint, OUT commands bigint, OUT failures bigint,
                           OUT apply_retries bigint, OUT apply_error text,
-                          OUT apply_error_time timestamptz)
+                          OUT apply_error_time timestamptz,
+                          OUT started_at timestamptz, OUT stats_reset timestamptz)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'raft_sql_stat' LANGUAGE c ROWS 1;
 COMMENT ON FUNCTION raft.stat() IS 'the row of pg_stat_raft';
@@ -232,6 +234,9 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft.durable_applied_index IS 'newest entr
 COMMENT ON COLUMN @extschema@.pg_stat_raft.floor_index IS 'every member has the log up to here';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.log_bytes IS 'bytes held by the entries in the log';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.log_capacity IS 'bytes that the log can hold';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.log_held_by IS 'log more than half full: member without which its oldest entries cannot be dropped, as far as this node knows';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.log_held_from IS 'first entry that this member lacks, or, this node, has not applied durably';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.log_held_since IS 'since when it has confirmed nothing';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.boot_count IS 'how often this node has started';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.elections IS 'campaigns begun here';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.leaderships IS 'elections won here';
@@ -249,14 +254,19 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft.failures IS 'of these, commands whose
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_retries IS 'transactions of the applier that failed for reasons of this server and were tried again';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_error IS 'why the applier does not proceed; null when it does';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_error_time IS 'when that happened last';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.started_at IS 'start of the node worker: its counters began at 0';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.stats_reset IS 'last raft_stat_reset(); null when there was none since raft_start()';
 
 CREATE FUNCTION raft.stat_replication(OUT node text, OUT node_id integer, OUT role text, OUT link text,
                                       OUT progress text, OUT match_index bigint, OUT next_index bigint,
-                                      OUT inflight integer, OUT lag bigint, OUT last_contact timestamptz,
+                                      OUT inflight integer, OUT lag bigint, OUT lag_time interval,
+                                      OUT last_contact timestamptz,
                                       OUT sent_messages bigint, OUT sent_bytes bigint,
                                       OUT dropped_messages bigint, OUT connects bigint,
                                       OUT last_connect timestamptz, OUT last_error text,
-                                      OUT last_error_time timestamptz, OUT incoming boolean)
+                                      OUT last_error_time timestamptz, OUT refused_since timestamptz,
+                                      OUT incoming boolean, OUT incoming_error text,
+                                      OUT incoming_error_time timestamptz)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'raft_sql_stat_replication' LANGUAGE c ROWS 4;
 COMMENT ON FUNCTION raft.stat_replication() IS 'rows of pg_stat_raft_replication';
@@ -269,19 +279,27 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.node_id IS 'number of the
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.role IS 'voter or learner';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.link IS 'outgoing stream: waiting, resolving, connecting, calling or streaming';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.progress IS 'leader: probe until the logs agree, then replicate; else null';
-COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.match_index IS 'leader: newest entry known to be durable on the peer; else null';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.match_index IS 'leader: newest entry known to be durable on the peer, null until it has confirmed one to this leader; else null';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.next_index IS 'leader: next entry to send; else null';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.inflight IS 'leader: appends sent and not answered; else null';
-COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.lag IS 'leader: entries of the log that the peer has not confirmed; else null';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.lag IS 'leader: entries of the log that the peer has not confirmed, null until it has confirmed one to this leader; else null';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.lag_time IS 'leader: age of the oldest of these entries; else null';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_contact IS 'leader: last answer of the peer in this term; else null';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.sent_messages IS 'messages handed to the connection';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.sent_bytes IS 'bytes of these messages';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.dropped_messages IS 'messages dropped: no stream, or a full socket';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.connects IS 'streams established';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_connect IS 'when the last one was established';
-COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_error IS 'why the last connection failed or ended';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_error IS 'why there is no outgoing stream; null while there is one';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_error_time IS 'when that was';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.refused_since IS 'the peer''s server is reached and refuses this node''s stream, for the reason in last_error';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming IS 'a stream from the peer is open';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming_error IS 'why this node refuses the stream of the peer; null once one was accepted';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming_error_time IS 'when it did so last';
+
+CREATE FUNCTION @extschema@.raft_stat_reset() RETURNS void
+    AS 'MODULE_PATHNAME', 'raft_sql_stat_reset' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_stat_reset() IS 'sets the counters of pg_stat_raft and pg_stat_raft_replication to zero';
 
 -- ---------------------------------------------------------------------------
 -- Rights: nothing for PUBLIC, status for pg_monitor
@@ -300,7 +318,8 @@ REVOKE ALL ON FUNCTION @extschema@.raft_start(text, json, text),
                        @extschema@.raft_set_apply(regprocedure, interval),
                        @extschema@.raft_state(),
                        @extschema@.raft_is_leader(),
-                       @extschema@.raft_leader()
+                       @extschema@.raft_leader(),
+                       @extschema@.raft_stat_reset()
     FROM PUBLIC;
 REVOKE ALL ON @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication FROM PUBLIC;
 

@@ -32,7 +32,8 @@ SELECT proposals - :before_proposals AS proposals, commands - :before_commands A
        log_bytes - :before_log_bytes AS bytes, log_capacity - :before_log_capacity AS capacity,
        term - :before_term AS term
     FROM pg_stat_raft;
-SELECT log_bytes < log_capacity AS fits, flushes > 0 AS flushes, turns > 0 AS turns, elections >= leaderships AS elections
+SELECT started_at <= clock_timestamp() AS started, stats_reset, log_held_by, log_held_from, log_held_since FROM pg_stat_raft;
+SELECT log_bytes < log_capacity AS fits, flushes > 0 AS flushes, turns > 0 AS turns
     FROM pg_stat_raft;
 
 -- the applied index reaches the table and the disk within seconds, also without an apply function
@@ -52,6 +53,13 @@ END
 $$;
 SELECT wait_until('applied_index = (SELECT last_index FROM raft_state()) FROM raft.applied') AS stored;
 SELECT wait_until('durable_applied_index = last_index FROM pg_stat_raft') AS durable;
+
+-- counters begin anew at a reset
+SELECT raft_stat_reset();
+SELECT proposals, commands, failures, entries_appended, leaderships, elections, flushes,
+       stats_reset BETWEEN started_at AND clock_timestamp() AS reset FROM pg_stat_raft;
+SELECT raft_propose('counted') - :first AS place;
+SELECT wait_until('proposals = 1 AND commands = 1 AND entries_appended = 1 FROM pg_stat_raft') AS counted;
 
 -- a group of one that has nothing to do is not stale, however long it sleeps
 SELECT pg_sleep(1);

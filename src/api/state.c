@@ -46,6 +46,43 @@ raft_state_name(RaftGroupState state, const RaftStanding *standing)
 	return raft_group_state_name(state);
 }
 
+/* Peers whose servers refuse this node's stream, and why; NULL when none does. */
+static char *
+refusals_text(RaftGroup *group, const RaftGroupStatus *status)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < status->n_peers; i++)
+	{
+		const RaftPeerStats *link = &status->links[i];
+
+		if (link->refused_since == 0)
+			continue;
+		appendStringInfo(&text, "%snode \"%s\" refuses this node: %s",
+						 text.len > 0 ? "; " : "", raft_group_member_name(group, link->id),
+						 link->last_error);
+	}
+	return text.len > 0 ? text.data : NULL;
+}
+
+/* What keeps a group that runs from working as it should; NULL = nothing. */
+static char *
+trouble_text(RaftGroup *group, const RaftStanding *standing, const RaftGroupStatus *status)
+{
+	RaftApplierStatus applier;
+	char	   *refusals = refusals_text(group, status);
+
+	if (standing->stale)
+		return pstrdup("the node worker stands still: figures and role are its last");
+	if (refusals != NULL)
+		return refusals;
+	raft_group_get_applier(group, &applier);
+	if (applier.last_error[0] != '\0')
+		return psprintf("the applier cannot go on: %s", applier.last_error);
+	return NULL;
+}
+
 /* Columns of a group that runs or is to run. */
 static void
 fill_state(RaftGroup *group, Datum *values, bool *nulls)
@@ -56,6 +93,7 @@ fill_state(RaftGroup *group, Datum *values, bool *nulls)
 	RaftGroupState state = raft_group_get_state(group, error, hint);
 	RaftStanding standing;
 	char	   *leader_name = NULL;
+	char	   *trouble;
 
 	raft_group_get_standing(group, &standing);
 	if (standing.leader != 0)
@@ -69,6 +107,12 @@ fill_state(RaftGroup *group, Datum *values, bool *nulls)
 		return;
 
 	raft_group_get_status(group, &status);
+	trouble = trouble_text(group, &standing, &status);
+	if (nulls[9] && trouble != NULL)
+	{
+		nulls[9] = false;
+		values[9] = CStringGetTextDatum(trouble);
+	}
 	values[1] = CStringGetTextDatum(raft_role_name(status.role));
 	values[2] = Int64GetDatum((int64) status.term);
 	if (leader_name != NULL)

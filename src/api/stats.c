@@ -2,7 +2,8 @@
  *
  * stats.c
  *	  The rows of pg_stat_raft and pg_stat_raft_replication: copies of what
- *	  the workers publish, nothing computed from settings.
+ *	  the workers publish, less what they had counted at the last
+ *	  raft_stat_reset().
  *
  *-------------------------------------------------------------------------
  */
@@ -13,13 +14,15 @@
 #include "miscadmin.h"
 #include "net/inbox.h"
 #include "net/peer.h"
+#include "net/refusals.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(raft_sql_stat);
 PG_FUNCTION_INFO_V1(raft_sql_stat_replication);
+PG_FUNCTION_INFO_V1(raft_sql_stat_reset);
 
-#define MAX_COLUMNS		40
+#define MAX_COLUMNS		64
 
 /* A row under construction: columns are appended in the order of the view. */
 typedef struct Row
@@ -32,7 +35,8 @@ typedef struct Row
 static void
 add(Row *row, Datum value, bool isnull)
 {
-	Assert(row->n < MAX_COLUMNS);
+	if (row->n >= MAX_COLUMNS)
+		elog(ERROR, "a row has more than %d columns", MAX_COLUMNS);
 	row->values[row->n] = value;
 	row->nulls[row->n] = isnull;
 	row->n++;
@@ -80,6 +84,99 @@ member_name(const RaftGroupMember *members, int n, RaftNodeId id)
 	return NULL;
 }
 
+/* --- raft_stat_reset() --- */
+
+static void
+get_baseline(RaftGroup *group, RaftStatsBaseline *baseline)
+{
+	SpinLockAcquire(&group->mutex);
+	*baseline = group->baseline;
+	SpinLockRelease(&group->mutex);
+}
+
+/* The counters are the workers' own, so they stay, and what they are now is remembered. */
+Datum
+raft_sql_stat_reset(PG_FUNCTION_ARGS)
+{
+	RaftGroup  *group = raft_group_require();
+	RaftGroupStatus *status = palloc(sizeof(RaftGroupStatus));
+	RaftApplierStatus applier;
+	RaftStatsBaseline now = {.reset = GetCurrentTimestamp()};
+
+	raft_group_get_status(group, status);
+	raft_group_get_applier(group, &applier);
+	now.started = status->started;
+	now.elections = status->elections;
+	now.leaderships = status->leaderships;
+	now.messages_in = status->messages_in;
+	now.messages_refused = status->messages_refused;
+	now.bytes_in = status->bytes_in;
+	now.proposals = status->proposals;
+	now.proposals_refused = status->proposals_refused;
+	now.flushes = status->flushes;
+	now.entries_appended = status->entries_appended;
+	now.turns = status->turns;
+	now.transactions = applier.transactions;
+	now.commands = applier.commands;
+	now.failures = applier.failures;
+	now.retries = applier.retries;
+	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
+	{
+		now.links[i].id = status->links[i].id;
+		now.links[i].sent_messages = status->links[i].sent_messages;
+		now.links[i].sent_bytes = status->links[i].sent_bytes;
+		now.links[i].dropped_messages = status->links[i].dropped_messages;
+		now.links[i].connects = status->links[i].connects;
+	}
+
+	SpinLockAcquire(&group->mutex);
+	group->baseline = now;
+	SpinLockRelease(&group->mutex);
+	PG_RETURN_VOID();
+}
+
+/* A connection that was made anew, for a member that was removed and came back, counts from 0. */
+static void
+subtract_link(RaftPeerStats *link, const RaftStatsBaseline *baseline)
+{
+	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
+	{
+		if (baseline->links[i].id != link->id ||
+			baseline->links[i].sent_messages > link->sent_messages)
+			continue;
+		link->sent_messages -= baseline->links[i].sent_messages;
+		link->sent_bytes -= baseline->links[i].sent_bytes;
+		link->dropped_messages -= baseline->links[i].dropped_messages;
+		link->connects -= baseline->links[i].connects;
+		return;
+	}
+}
+
+static void
+subtract_baseline(RaftGroupStatus *status, RaftApplierStatus *applier,
+				  const RaftStatsBaseline *baseline)
+{
+	applier->transactions -= baseline->transactions;
+	applier->commands -= baseline->commands;
+	applier->failures -= baseline->failures;
+	applier->retries -= baseline->retries;
+
+	if (baseline->started != status->started)
+		return;					/* the node worker has started anew since */
+	status->elections -= baseline->elections;
+	status->leaderships -= baseline->leaderships;
+	status->messages_in -= baseline->messages_in;
+	status->messages_refused -= baseline->messages_refused;
+	status->bytes_in -= baseline->bytes_in;
+	status->proposals -= baseline->proposals;
+	status->proposals_refused -= baseline->proposals_refused;
+	status->flushes -= baseline->flushes;
+	status->entries_appended -= baseline->entries_appended;
+	status->turns -= baseline->turns;
+	for (int i = 0; i < status->n_peers; i++)
+		subtract_link(&status->links[i], baseline);
+}
+
 /* --- pg_stat_raft --- */
 
 static void
@@ -124,10 +221,14 @@ add_consensus(Row *row, RaftGroup *group, const RaftStanding *standing,
 	add_number(row, status->floor);
 	add_number(row, status->log_bytes);
 	add_number(row, status->log_capacity);
+	add_text(row, member_name(members, n, status->held.by));
+	add(row, Int64GetDatum((int64) status->held.from), status->held.from == 0);
+	add_time(row, status->held.since);
 }
 
 static void
-add_counters(Row *row, const RaftGroupStatus *status, const RaftApplierStatus *applier)
+add_counters(Row *row, const RaftGroupStatus *status, const RaftApplierStatus *applier,
+			 TimestampTz reset)
 {
 	add_number(row, status->elections);
 	add_number(row, status->leaderships);
@@ -145,6 +246,8 @@ add_counters(Row *row, const RaftGroupStatus *status, const RaftApplierStatus *a
 	add_number(row, applier->retries);
 	add_text(row, applier->last_error);
 	add_time(row, applier->last_error_time);
+	add_time(row, status->started);
+	add_time(row, reset);
 }
 
 Datum
@@ -153,6 +256,7 @@ raft_sql_stat(PG_FUNCTION_ARGS)
 	RaftGroup  *group;
 	RaftGroupStatus *status = palloc(sizeof(RaftGroupStatus));
 	RaftApplierStatus applier;
+	RaftStatsBaseline baseline;
 	RaftStanding standing;
 	Row			row = {0};
 
@@ -165,10 +269,12 @@ raft_sql_stat(PG_FUNCTION_ARGS)
 	raft_group_get_standing(group, &standing);
 	raft_group_get_status(group, status);
 	raft_group_get_applier(group, &applier);
+	get_baseline(group, &baseline);
+	subtract_baseline(status, &applier, &baseline);
 	add_identity(&row, group, &standing);
 	add_consensus(&row, group, &standing, status, &applier);
 	add_number(&row, group->boot_count);
-	add_counters(&row, status, &applier);
+	add_counters(&row, status, &applier, baseline.reset);
 	put_row(fcinfo, &row);
 	return (Datum) 0;
 }
@@ -208,40 +314,83 @@ core_time(RaftTime when)
 	return GetCurrentTimestamp() - (TimestampTz) (now > when ? now - when : 0);
 }
 
-/* What only the leader knows about a peer. */
+/* How old the entry is that the peer lacks; nothing when it lacks none, or it is gone. */
 static void
-add_progress(Row *row, const RaftGroupStatus *status, const RaftPeerStatus *peer)
+add_lag_time(Row *row, RaftGroup *group, const RaftGroupStatus *status, RaftIndex match)
 {
+	Interval   *age = palloc0(sizeof(Interval));
+	TimestampTz proposed = 0;
+
+	if (match < status->last)
+	{
+		proposed = raft_log_entry_time(group->log, group->log_file, match + 1);
+		if (proposed != 0)
+			age->time = Max(GetCurrentTimestamp() - proposed, 0);
+	}
+	add(row, IntervalPGetDatum(age), match < status->last && proposed == 0);
+}
+
+/*
+ * What only the leader knows about a peer.  Where its log agrees is not known before it
+ * has confirmed something to this leader: a dead one never does, and lacks what it lacks,
+ * not the whole log.
+ */
+static void
+add_progress(Row *row, RaftGroup *group, const RaftGroupStatus *status,
+			 const RaftPeerStatus *peer)
+{
+	bool		unknown;
+
 	if (status->role != RAFT_LEADER || peer == NULL)
 	{
-		for (int i = 0; i < 6; i++)
+		for (int i = 0; i < 7; i++)
 			add(row, (Datum) 0, true);
 		return;
 	}
+	unknown = peer->match == 0;
 	add_text(row, peer->state == RAFT_PROBE ? "probe" : "replicate");
-	add_number(row, peer->match);
+	add(row, Int64GetDatum((int64) peer->match), unknown);
 	add_number(row, peer->next);
 	add(row, Int32GetDatum((int32) peer->inflight), false);
-	add_number(row, status->last > peer->match ? status->last - peer->match : 0);
+	add(row, Int64GetDatum((int64) (status->last - Min(peer->match, status->last))), unknown);
+	if (unknown)
+		add(row, (Datum) 0, true);
+	else
+		add_lag_time(row, group, status, peer->match);
 	add_time(row, core_time(peer->contact));
 }
 
 static void
 add_link(Row *row, const RaftPeerStats *link)
 {
+	bool		open;
+
 	if (link == NULL)
 	{
-		for (int i = 0; i < 7; i++)
+		for (int i = 0; i < 8; i++)
 			add(row, (Datum) 0, true);
 		return;
 	}
+	open = link->link == RAFT_LINK_STREAMING;
 	add_number(row, link->sent_messages);
 	add_number(row, link->sent_bytes);
 	add_number(row, link->dropped_messages);
 	add_number(row, link->connects);
 	add_time(row, link->last_connect);
-	add_text(row, link->last_error);
-	add_time(row, link->last_error_time);
+	add_text(row, open ? NULL : link->last_error);
+	add_time(row, open ? 0 : link->last_error_time);
+	add_time(row, link->refused_since);
+}
+
+static void
+add_incoming(Row *row, RaftGroup *group, RaftNodeId id)
+{
+	RaftStreamRefusal refusal;
+	bool		refused = raft_refusals_get(id, &refusal);
+
+	add(row, BoolGetDatum(raft_inbox_connected(group->inboxes, id)), false);
+	add_text(row, refused ? refusal.reason : NULL);
+	add_time(row, refused ? refusal.last : 0);
 }
 
 Datum
@@ -249,6 +398,8 @@ raft_sql_stat_replication(PG_FUNCTION_ARGS)
 {
 	RaftGroup  *group;
 	RaftGroupStatus *status = palloc(sizeof(RaftGroupStatus));
+	RaftApplierStatus applier = {0};
+	RaftStatsBaseline baseline;
 	RaftGroupMember *members;
 	RaftNodeId	self;
 	int			n;
@@ -260,6 +411,8 @@ raft_sql_stat_replication(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 
 	raft_group_get_status(group, status);
+	get_baseline(group, &baseline);
+	subtract_baseline(status, &applier, &baseline);
 	self = group->node_id;
 	n = raft_group_get_members(group, &members);
 	for (int i = 0; i < n; i++)
@@ -274,9 +427,9 @@ raft_sql_stat_replication(PG_FUNCTION_ARGS)
 		add(&row, Int32GetDatum((int32) member->id), false);
 		add_text(&row, raft_member_role_name(member->flags));
 		add_text(&row, link == NULL ? NULL : raft_link_name(link->link));
-		add_progress(&row, status, find_progress(status, member->id));
+		add_progress(&row, group, status, find_progress(status, member->id));
 		add_link(&row, link);
-		add(&row, BoolGetDatum(raft_inbox_connected(group->inboxes, member->id)), false);
+		add_incoming(&row, group, member->id);
 		put_row(fcinfo, &row);
 	}
 	return (Datum) 0;

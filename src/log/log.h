@@ -19,6 +19,7 @@
 #define RAFT_LOG_H
 
 #include "raft_pg.h"
+#include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 #include "utils/relcache.h"
 
@@ -113,6 +114,9 @@ extern void raft_log_range(RaftLogShared *shared, RaftIndex *first, RaftIndex *l
  */
 extern RaftIndex raft_log_read(RaftLogReader *reader, RaftIndex first, RaftIndex last,
 							   Size max_bytes, StringInfo out);
+
+/* When the leader took the entry at index into its log; 0 when it is not in this one. */
+extern TimestampTz raft_log_entry_time(RaftLogShared *shared, RaftRelFile file, RaftIndex index);
 
 /* RaftBatchEnd of the core; arg is a RaftLogReader. */
 extern RaftIndex raft_log_batch_end(void *arg, RaftIndex first, RaftIndex last,

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "log/reader.h"
 
@@ -421,4 +422,23 @@ raft_log_index_to_free(RaftLogReader *reader, Size bytes)
 	}
 	raft_pages_end(saved);
 	return next == 0 ? 0 : next - 1;
+}
+
+TimestampTz
+raft_log_entry_time(RaftLogShared *shared, RaftRelFile file, RaftIndex index)
+{
+	RaftLogReader *reader = raft_log_reader_create(shared, file);
+	StringInfoData record;
+	RaftEntry	entry;
+	uint32		length;
+	TimestampTz time = 0;
+
+	initStringInfo(&record);
+	if (raft_log_read(reader, index, index, MaxAllocSize, &record) == index &&
+		raft_record_decode((const uint8 *) record.data, record.len, record.len,
+						   &index, &entry, &length) == RAFT_DECODE_OK)
+		time = raft_log_timestamp(entry.clock);
+	pfree(record.data);
+	raft_log_reader_free(reader);
+	return time;
 }

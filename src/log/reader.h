@@ -18,6 +18,14 @@ extern void raft_log_reader_range(RaftLogReader *reader, RaftIndex *first, RaftI
 /* Where the record of an index starts; ERROR when it is not in the log. */
 extern uint64 raft_log_position(RaftLogReader *reader, RaftIndex index);
 
+/* An entry's clock, Unix time in microseconds, as a timestamp. */
+static inline TimestampTz
+raft_log_timestamp(uint64 clock)
+{
+	return (TimestampTz) clock -
+		(TimestampTz) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
 /* A sentence about why a record could not be read. */
 extern const char *raft_log_describe(RaftDecodeResult result);
 

@@ -97,14 +97,6 @@ command_datum(const RaftEntry *entry)
 	return PointerGetDatum(command);
 }
 
-/* Unix time in microseconds as a timestamp. */
-static TimestampTz
-clock_timestamptz(uint64 clock)
-{
-	return (TimestampTz) clock -
-		(TimestampTz) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-}
-
 /* Fills the slot; what it points to is allocated in the current context. */
 static void
 store_entry(Relation rel, TupleTableSlot *slot, RaftIndex index, const RaftEntry *entry)
@@ -133,7 +125,7 @@ store_entry(Relation rel, TupleTableSlot *slot, RaftIndex index, const RaftEntry
 				slot->tts_values[i] = Int32GetDatum((int32) entry->origin.node);
 				break;
 			case COLUMN_PROPOSED_AT:
-				slot->tts_values[i] = TimestampTzGetDatum(clock_timestamptz(entry->clock));
+				slot->tts_values[i] = TimestampTzGetDatum(raft_log_timestamp(entry->clock));
 				break;
 			case COLUMN_COMMAND:
 				if (entry->kind == RAFT_ENTRY_NOOP)

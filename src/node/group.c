@@ -148,6 +148,7 @@ raft_group_reset_slot(RaftGroup *group, Oid database)
 	memset(group->group_id, 0, sizeof(group->group_id));
 	memset(&group->status, 0, sizeof(group->status));
 	memset(&group->applier, 0, sizeof(group->applier));
+	memset(&group->baseline, 0, sizeof(group->baseline));
 	group->config_index = 0;
 	group->config_size = 0;
 	group->error[0] = '\0';

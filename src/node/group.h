@@ -32,6 +32,14 @@ typedef enum RaftGroupState
 	RAFT_GROUP_FAILED			/* will not run: see error; needs raft_stop() and raft_start() */
 } RaftGroupState;
 
+/* The member without which the log's oldest entries cannot be dropped. */
+typedef struct RaftHeld
+{
+	RaftNodeId	by;				/* 0 = nobody, or not known here */
+	RaftIndex	from;			/* what it lacks, or has not applied; 0 = nothing */
+	TimestampTz since;			/* it stands there */
+} RaftHeld;
+
 /* What the node worker publishes after each turn of its loop. */
 typedef struct RaftGroupStatus
 {
@@ -48,6 +56,8 @@ typedef struct RaftGroupStatus
 	TimestampTz leader_contact; /* 0 = none yet */
 	uint64		log_bytes;		/* held by uncompacted entries */
 	uint64		log_capacity;
+	RaftHeld	held;			/* while the log is more than half full */
+	TimestampTz started;		/* the node worker's start */
 
 	/* counters since the worker's start */
 	uint64		elections;		/* campaigns begun here */
@@ -78,6 +88,39 @@ typedef struct RaftApplierStatus
 	TimestampTz last_error_time;	/* 0 = none */
 	char		last_error[256];	/* of the machine: why the applier does not proceed */
 } RaftApplierStatus;
+
+/* The counters at the last raft_stat_reset(): the views show what came since. */
+typedef struct RaftStatsBaseline
+{
+	TimestampTz reset;			/* 0 = never */
+
+	/* of the node worker: nothing once it has started anew */
+	TimestampTz started;		/* whose counters these are */
+	uint64		elections;
+	uint64		leaderships;
+	uint64		messages_in;
+	uint64		messages_refused;
+	uint64		bytes_in;
+	uint64		proposals;
+	uint64		proposals_refused;
+	uint64		flushes;
+	uint64		entries_appended;
+	uint64		turns;
+
+	uint64		transactions;
+	uint64		commands;
+	uint64		failures;
+	uint64		retries;
+
+	struct
+	{
+		RaftNodeId	id;
+		uint64		sent_messages;
+		uint64		sent_bytes;
+		uint64		dropped_messages;
+		uint64		connects;
+	}			links[RAFT_MAX_MEMBERS];
+} RaftStatsBaseline;
 
 typedef struct RaftProposals RaftProposals; /* proposals.h */
 
@@ -125,6 +168,7 @@ typedef struct RaftGroup
 
 	RaftGroupStatus status;
 	RaftApplierStatus applier;
+	RaftStatsBaseline baseline;
 
 	/* payload of the active configuration (raft_config_decode), under mutex */
 	RaftIndex	config_index;
@@ -193,6 +237,9 @@ extern void raft_group_get_standing(RaftGroup *group, RaftStanding *standing);
 
 extern void raft_group_get_status(RaftGroup *group, RaftGroupStatus *status);
 extern void raft_group_get_applier(RaftGroup *group, RaftApplierStatus *status);
+
+/* A sentence about who holds the log, palloc'd. */
+extern char *raft_group_describe_held(RaftGroup *group, const RaftHeld *held);
 
 /* State and error text, copied under the lock. */
 extern RaftGroupState raft_group_get_state(RaftGroup *group, char error[512], char hint[256]);

@@ -8,6 +8,7 @@
  * actions.c	steps the core and executes what it asks for
  * record.c		what the core is given, in a file, for a replay
  * space.c		room in the log: who may use it, and how it is won back
+ * held.c		who holds the log, and the warnings before it is full
  * publish.c	what others see of this node
  *
  *-------------------------------------------------------------------------
@@ -22,6 +23,14 @@
 #define RAFT_TURN_FRAMES	512
 #define RAFT_TURN_BYTES		(1024 * 1024)
 #define RAFT_TURN_PROPOSALS 1024
+
+/* How far a member, or our own applier, has come, and since when it stands there. */
+typedef struct RaftConfirmed
+{
+	RaftNodeId	id;				/* 0 = unused */
+	RaftIndex	index;
+	RaftTime	since;
+} RaftConfirmed;
 
 /* A configuration's payload, with names and conninfos: the core keeps ids only. */
 typedef struct RaftNodeConfig
@@ -70,6 +79,9 @@ typedef struct RaftNode
 	/* compaction: nothing to do while the log begins at goal_for */
 	RaftIndex	goal_for;
 	RaftIndex	goal;			/* drop once everything up to here may go */
+
+	RaftConfirmed confirmed[RAFT_MAX_MEMBERS];
+	int			level;			/* of the log, in percent, that was warned of */
 
 	/* reused buffers */
 	StringInfoData records;		/* on their way into the log */
@@ -142,6 +154,11 @@ extern Size raft_node_receive_room(RaftNode *node);
 
 /* Drops old entries when the log fills up, and as far as nobody needs them. */
 extern void raft_node_compact(RaftNode *node);
+
+/* --- held.c --- */
+
+/* Notes who holds the log, and warns when it fills up. */
+extern void raft_node_watch_log(RaftNode *node);
 
 /* --- publish.c --- */
 

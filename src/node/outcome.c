@@ -37,6 +37,16 @@ report_stopped(RaftGroup *group)
 			 errdetail("The command was not appended.")));
 }
 
+/* Who is to blame for a full log. */
+static char *
+describe_held(RaftGroup *group)
+{
+	RaftGroupStatus *status = palloc(sizeof(RaftGroupStatus));
+
+	raft_group_get_status(group, status);
+	return raft_group_describe_held(group, &status->held);
+}
+
 void
 raft_proposal_check(RaftGroup *group, const RaftProposalResult *result)
 {
@@ -84,8 +94,8 @@ raft_proposal_check(RaftGroup *group, const RaftProposalResult *result)
 			ereport(ERROR,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 					 errmsg("the Raft log is full"),
-					 errdetail("The command was not appended."),
-					 errhint("Entries are dropped once every node has applied them: see pg_stat_raft_replication for the one that lags behind.")));
+					 errdetail("The command was not appended. %s", describe_held(group)),
+					 errhint("Bring that member back, or remove what keeps it from going on. Entries are dropped once every member has them.")));
 			break;
 
 		case RAFT_OUTCOME_PENDING:

@@ -103,6 +103,7 @@ raft_node_publish(RaftNode *node)
 	out->log_capacity = raft_log_capacity(node->writer);
 	out->log_bytes = out->log_capacity - raft_log_free(node->writer);
 	fill_peers(out, status);
+	raft_node_watch_log(node);
 	publish_contact(node, status);
 
 	with_links = node->now - node->links_published >= LINKS_INTERVAL_US;

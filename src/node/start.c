@@ -236,7 +236,7 @@ create_node(RaftGroup *group, const NodeRow *row)
 	node->taken = palloc(RAFT_TURN_PROPOSALS * sizeof(RaftTaken));
 	node->proposed = palloc(RAFT_TURN_PROPOSALS * sizeof(RaftEntry));
 	node->received = palloc(RAFT_MAX_FRAME_ENTRIES * sizeof(RaftEntry));
-	node->status.role_since = GetCurrentTimestamp();
+	node->status.role_since = node->status.started = GetCurrentTimestamp();
 	return node;
 }
 

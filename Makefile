@@ -26,7 +26,7 @@ DATA = raft_pg--1.0.sql
 PGFILEDESC = "raft_pg - Raft consensus between PostgreSQL servers"
 
 OBJS = \
-	src/raft_pg.o src/reminder.o \
+	src/raft_pg.o src/guard.o src/reminder.o \
 	src/api/members.o src/api/node_row.o src/api/propose.o src/api/start.o src/api/state.o \
 	src/api/stats.o src/api/wait.o \
 	src/apply/applied.o src/apply/applier.o src/apply/batch.o src/apply/machine.o src/apply/session.o \

@@ -30,10 +30,8 @@ DELETE FROM raft.log;
 \echo :LAST_ERROR_SQLSTATE
 TRUNCATE raft.log;
 \echo :LAST_ERROR_SQLSTATE
-VACUUM FULL raft.log;
 CLUSTER raft.log;
 CREATE INDEX ON raft.log (index);
-ALTER TABLE raft.log ADD COLUMN mine int DEFAULT 1;
 ALTER TABLE raft.log ALTER COLUMN term TYPE text;
 ALTER TABLE raft.log SET ACCESS METHOD heap;
 SELECT * FROM raft.log FOR UPDATE;
@@ -44,6 +42,23 @@ DROP TABLE moved;
 -- maintenance does no harm
 VACUUM raft.log;
 ANALYZE raft.log;
+CREATE TABLE others (number int);
+INSERT INTO others SELECT generate_series(1, 1000);
+SELECT pg_relation_filenode('raft.log') AS file_of_log, pg_relation_filenode('others') AS file_of_others \gset
+VACUUM FULL raft.log;
+VACUUM FULL raft.log, others;
+VACUUM (FULL, ANALYZE) raft.log;
+SELECT pg_relation_filenode('raft.log') = :file_of_log AS log_stays,
+       pg_relation_filenode('others') = :file_of_others AS others_stay, pg_relation_filenode('others') AS file_of_others \gset next_
+SELECT :'next_log_stays' AS log_stays, :'next_others_stay' AS others_stay;
+-- those that rewrite a database go on with its other tables
+VACUUM FULL;
+SELECT pg_relation_filenode('raft.log') = :file_of_log AS log_stays,
+       pg_relation_filenode('others') = :next_file_of_others AS others_stay;
+CLUSTER;
+ANALYZE;
+VACUUM;
+DROP TABLE others;
 SELECT raft_propose('after the vacuum') - :first AS place;
 SELECT count(*) = max(index) AS without_gaps FROM raft.log;
 SELECT pg_relation_size('raft.log') > 0 AS has_pages;

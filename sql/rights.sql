@@ -78,13 +78,26 @@ DROP EXTENSION raft_pg;
 DROP FUNCTION superuser_function, own_function;
 DROP ROLE regress_raft_nobody, regress_raft_monitor, regress_raft_app;
 
--- the first start, too
+-- a group of one, too; members, whom the server connects to with its own passwords, are for superusers
 CREATE ROLE regress_raft_app;
 CREATE EXTENSION raft_pg;
 GRANT EXECUTE ON FUNCTION raft_start(text, json, text), raft_propose(text, interval) TO regress_raft_app;
 SET ROLE regress_raft_app;
+SELECT raft_start('a', '{"a": "port=1", "b": "port=2"}');
+\echo :LAST_ERROR_SQLSTATE
 SELECT node FROM raft_start('first');
 SELECT raft_propose('by the application') > 0 AS proposed;
+RESET ROLE;
+DROP EXTENSION raft_pg;
+
+-- what a superuser has started, others may stop and start again
+CREATE EXTENSION raft_pg;
+GRANT EXECUTE ON FUNCTION raft_start(text, json, text), raft_stop() TO regress_raft_app;
+SELECT node FROM raft_start('a', '{"a": "port=1", "b": "port=2"}');
+SET ROLE regress_raft_app;
+SELECT raft_stop();
+SELECT node FROM raft_start();
+SELECT node FROM raft_start('a', '{"a": "port=1", "b": "port=2"}');
 RESET ROLE;
 DROP EXTENSION raft_pg;
 DROP ROLE regress_raft_app;

@@ -71,6 +71,23 @@ SELECT node, node_id, group_id = :'group_a' AS same
     FROM raft_start('b', '{"a": "port=1", "b": "port=2", "c": "port=3"}', 'accounts');
 ROLLBACK;
 
+-- how a connection string is written, and how one gets in there, makes no other group; another place does
+SELECT group_id AS group_c FROM raft_start('a', '{"a": "host=h1 port=1 dbname=d user=u", "b": "host=h2 port=1 dbname=d"}') \gset
+SELECT conninfo FROM raft.members;
+-- again, otherwise: the first ones are kept
+SELECT node FROM raft_start('a', '{"b": "dbname=d port=1 host=h2", "a": "user=u dbname=d port=1 host=h1"}');
+SELECT node FROM raft_start('a', '{"a": "postgresql://h1:1/d?sslmode=require", "b": "host=''h2'' port=1 dbname=d"}');
+SELECT node FROM raft_start('a', '{"a": "host=h1 port=1 dbname=d", "b": "host=h2 port=2 dbname=d"}');
+SELECT conninfo FROM raft.members;
+DROP EXTENSION raft_pg;
+CREATE EXTENSION raft_pg;
+BEGIN;
+SELECT group_id = :'group_c' AS same
+    FROM raft_start('b', '{"b": "dbname=d user=v host=h2 port=1 passfile=''/a b''", "a": "postgresql://h1:1/d"}');
+SELECT conninfo FROM raft.members;
+ROLLBACK;
+SELECT raft_start('a', '{"a": "port=1 host=h", "b": "host=h port=1 user=u"}');
+
 -- rolled back, it never happened
 SELECT node, state FROM raft_state();
 SELECT count(*) FROM raft.node;
@@ -111,3 +128,14 @@ SELECT raft_propose('third') > :second AS later;
 SELECT convert_from(command, 'UTF8') FROM raft.log WHERE kind = 'command' ORDER BY index;
 
 DROP EXTENSION raft_pg;
+
+-- not in a template database
+SELECT current_database() AS main \gset
+CREATE DATABASE regress_raft_template IS_TEMPLATE true;
+\c regress_raft_template
+CREATE EXTENSION raft_pg;
+SELECT raft_start();
+\echo :LAST_ERROR_SQLSTATE
+\c :main
+ALTER DATABASE regress_raft_template IS_TEMPLATE false;
+DROP DATABASE regress_raft_template;

@@ -118,6 +118,14 @@ typedef bool TU_UpdateIndexes;
 #define raft_function_ownercheck(oid, role)	pg_proc_ownercheck(oid, role)
 #endif
 
+/* Who may vacuum a table is more than its owner since 17; complains when it is not the caller. */
+#if PG_VERSION_NUM >= 170000
+#define raft_may_vacuum(oid, form) \
+	vacuum_is_permitted_for_relation(oid, form, VACOPT_VACUUM)
+#else
+#define raft_may_vacuum(oid, form)	vacuum_is_relation_owner(oid, form, VACOPT_VACUUM)
+#endif
+
 /* 17 lost old_snapshot_threshold, and its error class with it. */
 #ifndef ERRCODE_SNAPSHOT_TOO_OLD
 #define ERRCODE_SNAPSHOT_TOO_OLD	MAKE_SQLSTATE('7', '2', '0', '0', '0')

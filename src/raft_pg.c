@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "catalog/objectaccess.h"
+#include "guard.h"
 #include "miscadmin.h"
 #include "node/group.h"
 #include "node/shared.h"
@@ -225,6 +226,7 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 	if (prev_object_access_hook)
 		prev_object_access_hook(access, class_id, object_id, sub_id, arg);
 
+	raft_guard_object_access(access, class_id, object_id, sub_id, arg);
 	if (access == OAT_DROP && sub_id == 0)
 		raft_lifecycle_object_dropped(class_id, object_id);
 }
@@ -246,6 +248,7 @@ _PG_init(void)
 	prev_object_access_hook = object_access_hook;
 	object_access_hook = object_access;
 
+	raft_guard_init();
 	raft_lifecycle_init();
 	raft_launcher_register();
 

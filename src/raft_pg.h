@@ -60,6 +60,7 @@ extern Size raft_max_command_bytes(void);
 extern Size raft_max_frame_bytes(void);
 
 #define RAFT_MAX_BATCH_BYTES	(64 * 1024)
+#define RAFT_EXTENSION			"raft_pg"
 #define RAFT_SCHEMA				"raft"
 
 #endif							/* RAFT_PG_H */

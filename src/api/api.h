@@ -25,7 +25,8 @@
 typedef struct RaftGivenMember
 {
 	char	   *name;
-	char	   *conninfo;		/* "" for a group of one */
+	char	   *conninfo;		/* normalized; "" for a group of one */
+	char	   *place;			/* of it, what tells where the member is */
 } RaftGivenMember;
 
 /* Members in the order of their ids: member i has id i + 1. */

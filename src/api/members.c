@@ -4,8 +4,11 @@
  *	  The members object of raft_start(): {"name": "connection string", ..}.
  *
  * Every node is given the same object and has to come to the same ids, the same
- * first configuration and the same group id by itself, so all three depend on
- * nothing but names (in the order of their bytes, not of a collation) and connection strings.
+ * first configuration and the same group id by itself.  The ids depend on nothing but the
+ * names, in the order of their bytes, not of a collation.  The group id depends on the names
+ * and on where the members are at first: groups that only happen to have the same names do not
+ * listen to each other, while the user or sslmode may be given otherwise.  It is derived
+ * once and then stored, so members can get other addresses later.
  *
  * The type is json, not jsonb, which would drop a name given twice without a word.
  *
@@ -103,10 +106,10 @@ check_unique(const RaftGivenMembers *members)
 					 errmsg("node \"%s\" is named twice in the members", member->name)));
 		for (int j = 0; j < i; j++)
 		{
-			if (strcmp(member->conninfo, members->item[j].conninfo) == 0)
+			if (strcmp(member->place, members->item[j].place) == 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("nodes \"%s\" and \"%s\" have the same connection string",
+						 errmsg("connection strings of nodes \"%s\" and \"%s\" lead to the same database",
 								members->item[j].name, member->name)));
 		}
 	}
@@ -142,7 +145,8 @@ raft_members_parse(Datum json, RaftGivenMembers *members)
 
 		check_member(name, type, conninfo);
 		members->item[i].name = MemoryContextStrdup(context, name);
-		members->item[i].conninfo = MemoryContextStrdup(context, conninfo);
+		members->item[i].conninfo = MemoryContextStrdup(context, raft_conninfo_normalize(conninfo, false));
+		members->item[i].place = MemoryContextStrdup(context, raft_conninfo_normalize(conninfo, true));
 	}
 	SPI_finish();
 
@@ -181,7 +185,7 @@ raft_members_group_id(const RaftGivenMembers *members, const char *cluster_name,
 	for (int i = 0; i < members->n; i++)
 	{
 		append_part(&text, members->item[i].name);
-		append_part(&text, members->item[i].conninfo);
+		append_part(&text, members->item[i].place);
 	}
 	digest = DirectFunctionCall1(sha256_bytea,
 								 PointerGetDatum(cstring_to_text_with_len(text.data, text.len)));

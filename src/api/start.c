@@ -13,11 +13,13 @@
 #include "access/htup_details.h"
 #include "access/xlog.h"
 #include "api/api.h"
+#include "catalog/pg_database.h"
 #include "common/string.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/syscache.h"
 #include "utils/uuid.h"
 
 PG_FUNCTION_INFO_V1(raft_sql_start);
@@ -41,7 +43,7 @@ describe_single(const char *name, RaftNodeRow *row, RaftGivenMembers *members)
 
 	members->n = 1;
 	members->item[0].name = pstrdup(name);
-	members->item[0].conninfo = pstrdup("");
+	members->item[0].conninfo = members->item[0].place = pstrdup("");
 	if (!pg_strong_random(row->group_id, RAFT_GROUP_ID_BYTES))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -71,16 +73,60 @@ describe_member(const char *name, Datum json, const char *cluster_name,
 	raft_members_group_id(members, cluster_name, row->group_id);
 }
 
+/*
+ * Members make the server connect to whatever host they name, with its own account's files of
+ * passwords and certificates: for superusers, as with dblink and postgres_fdw.
+ */
+static void
+check_may_give_members(void)
+{
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to start Raft with members"),
+				 errdetail("Only superusers may give members: the server connects to them with its own password file and certificates."),
+				 errhint("raft_start() without members starts a group of one, or the group that a superuser has started before.")));
+}
+
+/* Copies of a template would all be the same node. */
+static void
+check_no_template(void)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	bool		is_template;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for database %u", MyDatabaseId);
+	is_template = ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	ReleaseSysCache(tuple);
+
+	if (is_template)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot start Raft in a template database"),
+				 errdetail("Its workers would keep CREATE DATABASE from copying it, and each copy would take itself for this node.")));
+}
+
+/* At commit the workers start; a leader there will be once a majority has come so far. */
+static void
+tell_what_is_needed(const RaftGivenMembers *members)
+{
+	if (members->n > 1)
+		ereport(NOTICE,
+				(errmsg("the group can elect a leader once %d of its %d members are started",
+						members->n / 2 + 1, members->n)));
+}
+
 /* A second raft_start() may repeat the first one, or say less than it. */
 static void
-check_same(const RaftNodeRow *stored, const RaftNodeRow *wanted, bool members_given,
+check_same(const RaftNodeRow *stored, const RaftNodeRow *wanted, const bytea *bootstrap,
 		   const char *name)
 {
 	const char *detail = NULL;
 
-	if (members_given &&
+	if (bootstrap != NULL &&
 		memcmp(stored->group_id, wanted->group_id, RAFT_GROUP_ID_BYTES) != 0)
-		detail = "Its members or its cluster name differ.";
+		detail = "The names or places of its members, or its cluster name, differ.";
 	if (name != NULL && strcmp(stored->node, name) != 0)
 		detail = psprintf("It is node \"%s\".", stored->node);
 	if (detail != NULL)
@@ -89,6 +135,12 @@ check_same(const RaftNodeRow *stored, const RaftNodeRow *wanted, bool members_gi
 				 errmsg("this database was started as a node of another group"),
 				 errdetail_internal("%s", detail),
 				 errhint("raft_start() without arguments starts it again; DROP EXTENSION raft_pg discards it with its log.")));
+
+	if (bootstrap != NULL &&
+		(VARSIZE(bootstrap) != VARSIZE(stored->bootstrap) ||
+		 memcmp(bootstrap, stored->bootstrap, VARSIZE(bootstrap)) != 0))
+		ereport(NOTICE,
+				(errmsg("the connection strings given first are kept")));
 }
 
 static Datum
@@ -120,9 +172,14 @@ raft_sql_start(PG_FUNCTION_ARGS)
 	PreventCommandDuringRecovery("raft_start()");
 	PreventCommandIfReadOnly("raft_start()");
 
+	check_no_template();
+
 	if (members_given)
+	{
+		check_may_give_members();
 		describe_member(name, PG_GETARG_DATUM(1), cluster_name ? cluster_name : "",
 						&wanted, members);
+	}
 	else if (cluster_name != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -134,13 +191,14 @@ raft_sql_start(PG_FUNCTION_ARGS)
 	raft_node_row_lock();
 	if (raft_node_row_read(&stored))
 	{
-		check_same(&stored, &wanted, members_given, name);
+		check_same(&stored, &wanted, members_given ? raft_members_bootstrap(members) : NULL, name);
 		wanted = stored;
 	}
 	else
 	{
 		wanted.bootstrap = raft_members_bootstrap(members);
 		raft_node_row_insert(&wanted, raft_members_jsonb(members));
+		tell_what_is_needed(members);
 	}
 
 	raft_autostart_set(MyDatabaseId);

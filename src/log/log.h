@@ -42,6 +42,10 @@ typedef struct RaftLogIdentity
 	uint32		database;		/* oid: CREATE DATABASE ... TEMPLATE makes a copy too */
 } RaftLogIdentity;
 
+/* Is this relation the log?  The table that is it; InvalidOid when this database has none. */
+extern bool raft_log_is_relation(Oid relation);
+extern Oid	raft_log_find_relation(void);
+
 /* What raft_log_open() found, in memory of the current context. */
 typedef struct RaftLogRecovery
 {

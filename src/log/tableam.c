@@ -12,8 +12,11 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/multixact.h"
+#include "access/table.h"
 #include "access/tableam.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/storage.h"
 #include "commands/extension.h"
@@ -21,12 +24,11 @@
 #include "miscadmin.h"
 #include "storage/smgr.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "log/scan.h"
 
 PG_FUNCTION_INFO_V1(raft_log_handler);
-
-#define EXTENSION_NAME		"raft_pg"
 
 pg_noreturn static void refuse_change(Relation rel);
 pg_noreturn static void refuse_index(Relation rel);
@@ -196,7 +198,7 @@ log_set_new_file(Relation rel, const RaftRelFile *file, char persistence,
 				 TransactionId *freezeXid, MultiXactId *minmulti)
 {
 	bool		ours = creating_extension &&
-		strcmp(get_extension_name(CurrentExtensionObject), EXTENSION_NAME) == 0;
+		strcmp(get_extension_name(CurrentExtensionObject), RAFT_EXTENSION) == 0;
 
 	/* an existing table, or the transient one that would replace it */
 	if (rel->rd_createSubid == InvalidSubTransactionId ||
@@ -211,7 +213,7 @@ log_set_new_file(Relation rel, const RaftRelFile *file, char persistence,
 				 errmsg("cannot create table \"%s\" with access method \"raft_log\"",
 						RelationGetRelationName(rel)),
 				 errdetail("Only extension %s creates such a table, for the log of a Raft group.",
-						   EXTENSION_NAME)));
+						   RAFT_EXTENSION)));
 	if (rel->rd_rel->relkind != RELKIND_RELATION || persistence != RELPERSISTENCE_PERMANENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -352,6 +354,60 @@ static const TableAmRoutine log_routine = {
 	.scan_sample_next_block = log_sample_next_block,
 	.scan_sample_next_tuple = log_sample_next_tuple,
 };
+
+/* --- finding the log: by what it is, whatever its name --- */
+
+static bool
+is_our_method(Oid method)
+{
+	HeapTuple	tuple;
+	Oid			handler;
+
+	if (!OidIsValid(method) || method == HEAP_TABLE_AM_OID)
+		return false;
+	tuple = SearchSysCache1(AMOID, ObjectIdGetDatum(method));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	handler = ((Form_pg_am) GETSTRUCT(tuple))->amhandler;
+	ReleaseSysCache(tuple);
+	return GetTableAmRoutine(handler) == &log_routine;
+}
+
+bool
+raft_log_is_relation(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Form_pg_class form;
+	bool		ours;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	ours = form->relkind == RELKIND_RELATION && is_our_method(form->relam);
+	ReleaseSysCache(tuple);
+	return ours;
+}
+
+Oid
+raft_log_find_relation(void)
+{
+	Relation	catalog = table_open(RelationRelationId, AccessShareLock);
+	TableScanDesc scan = table_beginscan_catalog(catalog, 0, NULL);
+	Oid			found = InvalidOid;
+	HeapTuple	tuple;
+
+	while (!OidIsValid(found) &&
+		   HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		if (form->relkind == RELKIND_RELATION && is_our_method(form->relam))
+			found = form->oid;
+	}
+	table_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
 
 Datum
 raft_log_handler(PG_FUNCTION_ARGS)

@@ -13,6 +13,7 @@
 #include "net/link.h"
 #include "net/peer.h"
 
+#include "lib/stringinfo.h"
 #include "libpq-fe.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -25,6 +26,11 @@ static const char *const reserved_keywords[] = {
 /* Connection strings are stored in the log, and shown: no place for these. */
 static const char *const secret_keywords[] = {
 	"password", "sslpassword"
+};
+
+/* What tells where a member is, in contrast to how one gets in there. */
+static const char *const place_keywords[] = {
+	"host", "hostaddr", "port", "dbname", "service"
 };
 
 /*
@@ -147,6 +153,70 @@ raft_check_conninfo(const char *node, const char *conninfo)
 		PQconninfoFree(options);
 	}
 	PG_END_TRY();
+}
+
+static int
+compare_keywords(const void *a, const void *b)
+{
+	return strcmp((*(PQconninfoOption *const *) a)->keyword,
+				  (*(PQconninfoOption *const *) b)->keyword);
+}
+
+/* keyword='value', as libpq reads it */
+static void
+append_option(StringInfo text, const char *keyword, const char *value)
+{
+	if (text->len > 0)
+		appendStringInfoChar(text, ' ');
+	appendStringInfo(text, "%s=", keyword);
+
+	/* most values need no quotes, and people read them */
+	if (value[0] != '\0' && value[strcspn(value, " \t\n\r\v\f'\\=")] == '\0')
+	{
+		appendStringInfoString(text, value);
+		return;
+	}
+	appendStringInfoChar(text, '\'');
+	for (const char *c = value; *c != '\0'; c++)
+	{
+		if (*c == '\'' || *c == '\\')
+			appendStringInfoChar(text, '\\');
+		appendStringInfoChar(text, *c);
+	}
+	appendStringInfoChar(text, '\'');
+}
+
+/*
+ * By keywords, not by libpq's order of its options: that one is another in each
+ * version, and every node has to come to the same text.
+ */
+char *
+raft_conninfo_normalize(const char *conninfo, bool place_only)
+{
+	PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+	PQconninfoOption **sorted;
+	StringInfoData text;
+	int			n = 0;
+
+	if (options == NULL)
+		elog(ERROR, "connection string \"%s\" was not checked", conninfo);
+
+	while (options[n].keyword != NULL)
+		n++;
+	sorted = palloc(n * sizeof(*sorted));
+	for (int i = 0; i < n; i++)
+		sorted[i] = &options[i];
+	qsort(sorted, n, sizeof(*sorted), compare_keywords);
+
+	initStringInfo(&text);
+	for (int i = 0; i < n; i++)
+	{
+		if (sorted[i]->val != NULL &&
+			(!place_only || is_one_of(sorted[i]->keyword, place_keywords, lengthof(place_keywords))))
+			append_option(&text, sorted[i]->keyword, sorted[i]->val);
+	}
+	PQconninfoFree(options);
+	return text.data;
 }
 
 /*

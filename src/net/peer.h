@@ -110,6 +110,12 @@ extern int	raft_peers_stats(RaftPeers *peers, RaftPeerStats *stats, int max);
  */
 extern void raft_check_conninfo(const char *node, const char *conninfo);
 
+/*
+ * A conninfo that was checked, in one form for all ways of writing it, palloc'd.
+ * place_only: only what tells where the member is, without the user, sslmode etc.
+ */
+extern char *raft_conninfo_normalize(const char *conninfo, bool place_only);
+
 extern const char *raft_link_name(RaftPeerLink link);
 
 #endif							/* RAFT_PEER_H */

@@ -26,10 +26,13 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_shseclabel.h"
 #include "commands/dbcommands.h"
+#include "commands/extension.h"
 #include "commands/seclabel.h"
 #include "miscadmin.h"
+#include "log/log.h"
 #include "node/group.h"
 #include "node/shared.h"
 #include "node/workers.h"
@@ -42,6 +45,10 @@
 
 #define LABEL_PROVIDER	"raft_pg"
 #define LABEL_AUTOSTART "autostart"
+
+/* Columns of raft.node. */
+#define NODE_NAME_COLUMN		1
+#define NODE_BOOTSTRAP_COLUMN	4
 
 /* Wake up once in a while to send the signal again: a worker may have just come. */
 #define STOP_RESIGNAL_MS	500
@@ -292,6 +299,47 @@ raft_group_stop_for_drop(Oid database)
 	ConditionVariableCancelSleep();
 }
 
+/* Number of members that this database was started with; 0 when it is no node. */
+static int
+members_of_node(Oid table, char **name)
+{
+	Relation	relation = table_open(table, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TupleDesc	desc = RelationGetDescr(relation);
+	HeapTuple	tuple = heap_getnext(scan, ForwardScanDirection);
+	int			n = 0;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		bytea	   *bootstrap;
+		RaftGroupMember *members;
+
+		*name = TextDatumGetCString(heap_getattr(tuple, NODE_NAME_COLUMN, desc, &isnull));
+		bootstrap = DatumGetByteaPP(heap_getattr(tuple, NODE_BOOTSTRAP_COLUMN, desc, &isnull));
+		n = raft_group_decode_members((uint8 *) VARDATA_ANY(bootstrap),
+									  VARSIZE_ANY_EXHDR(bootstrap), &members);
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, AccessShareLock);
+	return n;
+}
+
+/* raft.node is dropped, with the extension: what that means for a member of a group. */
+static void
+warn_of_lost_identity(Oid table)
+{
+	char	   *name = NULL;
+
+	if (members_of_node(table, &name) > 1)
+		ereport(WARNING,
+				(errmsg("Raft node \"%s\" is discarded with its log", name),
+				 errdetail("It cannot come back under this name: the other members know it by the log that is dropped."),
+				 errhint("raft_stop() stops a node and keeps it.")));
+}
+
 void
 raft_lifecycle_object_dropped(Oid class_id, Oid object_id)
 {
@@ -301,13 +349,16 @@ raft_lifecycle_object_dropped(Oid class_id, Oid object_id)
 	/* dropping the current database is about to fail by itself */
 	if (class_id == DatabaseRelationId && object_id != MyDatabaseId)
 		raft_group_stop_for_drop(object_id);
-	else if (class_id == RelationRelationId && slot_exists(MyDatabaseId) &&
-			 object_id == get_relname_relid("log", get_namespace_oid(RAFT_SCHEMA, true)))
+	else if ((class_id == RelationRelationId && raft_log_is_relation(object_id)) ||
+			 (class_id == ExtensionRelationId &&
+			  object_id == get_extension_oid(RAFT_EXTENSION, true)))
 	{
-		/* found by its name: a group that has not started yet knows no oid */
 		raft_group_stop_for_drop(MyDatabaseId);
 		raft_autostart_clear(MyDatabaseId);
 	}
+	else if (class_id == RelationRelationId &&
+			 object_id == get_relname_relid("node", get_namespace_oid(RAFT_SCHEMA, true)))
+		warn_of_lost_identity(object_id);
 }
 
 /* --- the mark --- */

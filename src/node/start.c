@@ -137,7 +137,7 @@ read_row(NodeRow *row)
 		Relation	log;
 		char	   *function;
 
-		row->log_relation = get_relname_relid("log", schema);
+		row->log_relation = raft_log_find_relation();
 		log = relation_open(row->log_relation, AccessShareLock);
 		row->log_file = raft_rel_file(log);
 		relation_close(log, AccessShareLock);

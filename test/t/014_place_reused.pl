@@ -11,7 +11,7 @@ use Test::More;
 
 my $cluster = RaftCluster->new(nodes => ['a'], settings => { 'raft_pg.max_groups' => 1 });
 my $node    = $cluster->node('a');
-my $nobody  = 'host=' . $node->host . ' port=1 dbname=none';
+my $nobody  = 'host=' . $node->host . ' port=1';
 
 $cluster->start_servers;
 $node->safe_psql('postgres', 'CREATE DATABASE first');
@@ -20,7 +20,7 @@ $node->safe_psql($_, 'CREATE EXTENSION raft_pg') foreach qw(first second);
 
 # A group that never has a leader: its proposers wait.
 $node->safe_psql('first',
-	qq{SELECT raft_start('a', '{"a": "$nobody user=a", "b": "$nobody user=b", "c": "$nobody user=c"}')});
+	qq{SELECT raft_start('a', '{"a": "$nobody dbname=a", "b": "$nobody dbname=b", "c": "$nobody dbname=c"}')});
 
 my %statement = (
 	proposer => q{SELECT raft_propose('for the first'::text, '5 min')},

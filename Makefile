@@ -26,9 +26,9 @@ DATA = raft_pg--1.0.sql
 PGFILEDESC = "raft_pg - Raft consensus between PostgreSQL servers"
 
 OBJS = \
-	src/raft_pg.o src/guard.o src/reminder.o \
+	src/raft_pg.o src/guard.o src/reminder.o src/stop_point.o \
 	src/api/members.o src/api/node_row.o src/api/propose.o src/api/start.o src/api/state.o \
-	src/api/stats.o src/api/wait.o \
+	src/api/statement.o src/api/stats.o src/api/wait.o \
 	src/apply/applied.o src/apply/applier.o src/apply/batch.o src/apply/machine.o src/apply/session.o \
 	src/core/append.o src/core/convert.o src/core/election.o src/core/eventlog.o src/core/frame.o src/core/membership.o \
 	src/core/names.o src/core/progress.o src/core/raft.o src/core/record.o src/core/replication.o \
@@ -46,6 +46,11 @@ ISOLATION_OPTS = --inputdir=$(here)/test --load-extension=raft_pg
 
 # PostgreSQL's headers count as system headers: -Wall -Wextra judges raft_pg alone.
 PG_CPPFLAGS = -isystem $(includedir_server) -isystem $(libpq_srcdir) -I$(srcdir)/src
+# Places where tests hold or break a process (src/stop_point.h); never for a real server.
+ifdef STOP_POINTS
+PG_CPPFLAGS += -DRAFT_STOP_POINTS
+endif
+
 PG_CFLAGS = -std=gnu11 -pthread -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement
 SHLIB_LINK_INTERNAL = $(libpq)
 SHLIB_LINK = -pthread

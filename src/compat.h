@@ -57,6 +57,16 @@ typedef RelFileNode RaftRelFile;
 #define raft_client_bytes_buffered()	pq_buffer_has_data()
 #endif
 
+/* The executor's run has no "execute_once" since 18. */
+#if PG_VERSION_NUM >= 180000
+#define RAFT_EXECUTOR_RUN_PARAMS	QueryDesc *query, ScanDirection direction, uint64 count
+#define RAFT_EXECUTOR_RUN_ARGS		query, direction, count
+#else
+#define RAFT_EXECUTOR_RUN_PARAMS \
+	QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
+#define RAFT_EXECUTOR_RUN_ARGS		query, direction, count, execute_once
+#endif
+
 /* For functions that do not return: 18's word, which stands first. */
 #ifndef pg_noreturn
 #define pg_noreturn _Noreturn

@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <time.h>
 
+#include "api/api.h"
 #include "catalog/objectaccess.h"
 #include "guard.h"
 #include "miscadmin.h"
@@ -249,6 +250,7 @@ _PG_init(void)
 	object_access_hook = object_access;
 
 	raft_guard_init();
+	raft_statement_init();
 	raft_lifecycle_init();
 	raft_launcher_register();
 

@@ -192,6 +192,19 @@ prepare_server()
         >>"$work/build.log" 2>&1 </dev/null
 }
 
+# prepare_stop_points [make variable=value...]: the same build with stop points
+# (src/stop_point.h) in a second tree, whose programs are in "stop_bin".
+prepare_stop_points()
+{
+    local root=$work/stop
+
+    cp -al "$work/server" "$root"
+    copy_sources "$work/stop-source"
+    stop_bin=$root${bin#"$work/server"}
+    as_user make -s -C "$work/stop-source" -j "$(nproc)" PG_CONFIG="$stop_bin/pg_config" STOP_POINTS=1 "$@" all install \
+        >>"$work/build.log" 2>&1 </dev/null
+}
+
 # wait_crashed pid data-directory socket: after a SIGKILL to the postmaster.  Where nobody reaps
 # orphans at once, its zombie keeps the lock files valid.
 wait_crashed()

@@ -7,6 +7,7 @@
  * members.c	the members given to raft_start: checks, group id, first configuration
  * node_row.c	the row of raft.node
  * propose.c	raft_propose, raft_propose_async, raft_set_apply
+ * statement.c	cancels of a statement that has proposed something
  * wait.c		raft_wait, and timeouts
  * state.c		raft_state, raft_is_leader, raft_leader, raft.members
  * stats.c		pg_stat_raft, pg_stat_raft_replication
@@ -80,6 +81,14 @@ extern void raft_node_row_insert(const RaftNodeRow *row, Datum members);
  * is NULL; 0 = for ever.
  */
 extern long raft_timeout_arg(FunctionCallInfo fcinfo, int argument);
+
+/* --- statement.c --- */
+
+/* Hooks of the executor, from _PG_init. */
+extern void raft_statement_init(void);
+
+/* The statement being executed has put a command into the log, at this index. */
+extern void raft_statement_proposed(RaftIndex index);
 
 /* --- state.c --- */
 

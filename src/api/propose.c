@@ -24,6 +24,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "node/proposals.h"
+#include "stop_point.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -81,37 +82,15 @@ command_arg(FunctionCallInfo fcinfo, int argument)
 	return command;
 }
 
-/* Has the node worker got the command?  Then it may be applied whatever the backend does. */
-static bool
-handed_over(RaftOutcome outcome)
-{
-	return outcome == RAFT_OUTCOME_UNKNOWN || outcome == RAFT_OUTCOME_PLACED ||
-		outcome == RAFT_OUTCOME_APPLIED || outcome == RAFT_OUTCOME_FAILED;
-}
-
-/*
- * raft_propose(), but a cancel that comes when the command is on its way cannot
- * stop it: the result then tells what is known, for raft_proposal_check().
- */
+/* Hands a command over and waits; ERROR unless it is placed or applied, as asked for. */
 static void
-propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
-		RaftWaitMode mode, long timeout_ms, RaftProposalResult *result)
+propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size, long timeout_ms,
+		RaftProposalResult *result)
 {
-	MemoryContext context = CurrentMemoryContext;
-
-	memset(result, 0, sizeof(*result));
-	PG_TRY();
-	{
-		raft_propose(group, kind, data, size, mode, timeout_ms, result);
-	}
-	PG_CATCH();
-	{
-		if (geterrcode() != ERRCODE_QUERY_CANCELED || !handed_over(result->outcome))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-	}
-	PG_END_TRY();
+	raft_propose(group, kind, data, size, RAFT_WAIT_APPLIED, timeout_ms, result);
+	raft_proposal_check(group, result);
+	raft_statement_proposed(result->index);
+	raft_stop_point("answered");
 }
 
 Datum
@@ -125,8 +104,7 @@ raft_sql_propose(PG_FUNCTION_ARGS)
 	check_transaction("raft_propose()");
 	group = raft_group_require();
 	propose(group, RAFT_ENTRY_COMMAND, VARDATA_ANY(command), VARSIZE_ANY_EXHDR(command),
-			RAFT_WAIT_APPLIED, timeout_ms, &result);
-	raft_proposal_check(group, &result);
+			timeout_ms, &result);
 	PG_RETURN_INT64((int64) result.index);
 }
 
@@ -144,10 +122,12 @@ raft_sql_propose_async(PG_FUNCTION_ARGS)
 	check_transaction("raft_propose_async()");
 	group = raft_group_require();
 	if (pg_atomic_read_u32(&group->role) == RAFT_LEADER)
-		propose(group, RAFT_ENTRY_COMMAND, VARDATA_ANY(command), VARSIZE_ANY_EXHDR(command),
-				RAFT_WAIT_PLACED, raft_propose_timeout_ms, &result);
+		raft_propose(group, RAFT_ENTRY_COMMAND, VARDATA_ANY(command), VARSIZE_ANY_EXHDR(command),
+					 RAFT_WAIT_PLACED, raft_propose_timeout_ms, &result);
 	if (result.outcome != RAFT_OUTCOME_NOT_LEADER && result.outcome != RAFT_OUTCOME_NO_LEADER)
 		raft_proposal_check(group, &result);
+	if (result.outcome == RAFT_OUTCOME_PLACED)
+		raft_statement_proposed(result.index);
 
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -217,7 +197,6 @@ raft_sql_set_apply(PG_FUNCTION_ARGS)
 
 	check_transaction("raft_set_apply()");
 	group = raft_group_require();
-	propose(group, RAFT_ENTRY_SET_APPLY, name, strlen(name), RAFT_WAIT_APPLIED, timeout_ms, &result);
-	raft_proposal_check(group, &result);
+	propose(group, RAFT_ENTRY_SET_APPLY, name, strlen(name), timeout_ms, &result);
 	PG_RETURN_INT64((int64) result.index);
 }

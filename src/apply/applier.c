@@ -29,6 +29,7 @@
 #include "node/proposals.h"
 #include "node/workers.h"
 #include "pgstat.h"
+#include "stop_point.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "reminder.h"
@@ -118,6 +119,7 @@ publish_batch(Applier *applier, const RaftBatch *batch)
 	SpinLockRelease(&group->mutex);
 	publish_visible(group, applier->applied);
 
+	raft_stop_point("applied");
 	for (int i = 0; i < batch->n_applied; i++)
 	{
 		const RaftBatchEntry *item = &batch->entries[i];

@@ -15,6 +15,7 @@
 #include <sys/time.h>
 
 #include "node/node.h"
+#include "stop_point.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -374,6 +375,8 @@ raft_node_step(RaftNode *node, RaftEvent *event)
 void
 raft_node_settle(RaftNode *node)
 {
+	if (node->durable < node->written)
+		raft_stop_point("placed");
 	while (node->durable < node->written)
 	{
 		RaftEvent	event = {.type = RAFT_EVENT_WRITE_DURABLE};

@@ -11,6 +11,7 @@
  */
 #include "raft_pg.h"
 
+#include "miscadmin.h"
 #include "node/group.h"
 #include "node/proposals.h"
 
@@ -47,9 +48,61 @@ describe_held(RaftGroup *group)
 	return raft_group_describe_held(group, &status->held);
 }
 
+/*
+ * The command was handed over, and the wait for its result has ended.  It is known to be
+ * committed when this node is still in the term in which it has placed the command: it
+ * alone leads that term, so nothing can have taken the command's place.
+ */
+static void
+report_open(RaftGroup *group, const RaftProposalResult *result)
+{
+	unsigned long long index = result->index;
+	unsigned long long term = result->term;
+	bool		applied = result->outcome == RAFT_OUTCOME_APPLIED ||
+		result->outcome == RAFT_OUTCOME_FAILED;
+	bool		committed = applied ||
+		(index != 0 && pg_atomic_read_u64(&group->ready) >= index &&
+		 pg_atomic_read_u64(&group->term) == term && group->database == MyDatabaseId);
+	char	   *reason = result->interrupted ?
+		psprintf("The wait for it ended with \"%s\".  ", result->interrupted) : "";
+	RaftApplierStatus applier;
+
+	if (applied)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+				 errmsg("the command was applied, but its result is lost"),
+				 errdetail("%sIt was applied at index %llu of term %llu.", reason, index, term),
+				 errhint("Do not propose it again.")));
+	if (committed)
+	{
+		raft_group_get_applier(group, &applier);
+		ereport(ERROR,
+				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+				 errmsg("the command is committed, but its result is not known yet"),
+				 applier.last_error[0] == '\0' ?
+				 errdetail("%sIt stands at index %llu of term %llu and will be applied on every node.",
+						   reason, index, term) :
+				 errdetail("%sIt stands at index %llu of term %llu and will be applied on every node; on this one the applier does not proceed: %s",
+						   reason, index, term, applier.last_error),
+				 errhint("Do not propose it again.  raft_wait(index, term) waits until it is applied.")));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+			 errmsg("the outcome of the command is unknown"),
+			 index == 0 ?
+			 errdetail("%sIt was handed to the leader; it may or may not be applied later.", reason) :
+			 errdetail("%sIt stands at index %llu of term %llu in the leader's log; it may or may not be applied later.",
+					   reason, index, term),
+			 index == 0 ? 0 :
+			 errhint("raft_wait(index, term) tells whether it was applied.")));
+}
+
 void
 raft_proposal_check(RaftGroup *group, const RaftProposalResult *result)
 {
+	if (result->interrupted != NULL)
+		report_open(group, result);
+
 	switch (result->outcome)
 	{
 		case RAFT_OUTCOME_PLACED:
@@ -100,15 +153,7 @@ raft_proposal_check(RaftGroup *group, const RaftProposalResult *result)
 
 		case RAFT_OUTCOME_PENDING:
 		case RAFT_OUTCOME_UNKNOWN:
-			ereport(ERROR,
-					(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
-					 errmsg("the outcome of the command is unknown"),
-					 result->index == 0 ?
-					 errdetail("It was handed to the leader; it may or may not be applied later.") :
-					 errdetail("It stands at index %llu of term %llu in the leader's log; it may or may not be applied later.",
-							   (unsigned long long) result->index,
-							   (unsigned long long) result->term),
-					 errhint("raft_wait(index, term) tells whether it was applied.")));
+			report_open(group, result);
 			break;
 	}
 }

@@ -14,7 +14,28 @@
  * Every proposal has a serial that is never used again, also not by a later
  * incarnation of the server: an answer that comes too late finds another
  * serial in the slot and is dropped.  A backend may therefore leave at any
- * moment, by an error or by its end, without telling anybody.
+ * moment, by an error or by its end; what is still queued then is withdrawn.
+ *
+ * What the client is told, by the way out of the wait:
+ *
+ *	way out								while QUEUED			once TAKEN or PLACED
+ *	--------------------------------	--------------------	--------------------------
+ *	refused by the node worker			-						25006, 57P03, 53400
+ *	applied (applier)					-						index, or the command's error
+ *	superseded (applier)				-						40001
+ *	timeout of the call					57P03					08007
+ *	cancel, statement_timeout			57014					08007
+ *	any other ERROR in the wait			that error				08007
+ *	termination							FATAL 57P01				FATAL 08007
+ *	any other end of the process		withdrawn				nobody is there to be told
+ *	end of the node worker (its			proposed again until	08007
+ *	error, raft_stop(), a drop,			the timeout; 55000 in
+ *	failure of the group)				a stopped group
+ *	cancel when the answer is here		-						08007 (api/statement.c)
+ *	crash of the server					-						connection lost
+ *
+ * 08007 leaves the outcome open, or says that the command is in the log.  All
+ * others are certain.  test/t/031_interrupts.pl tries each.
  *
  * The queue has many writers (under proposal_lock) and one reader, which needs
  * no lock: head and tail are counts of bytes that only grow.
@@ -28,6 +49,8 @@
 #include "node/group.h"
 #include "node/proposals.h"
 #include "node/shared.h"
+#include "stop_point.h"
+#include "storage/ipc.h"
 
 /* Boot count above, counter below: a year at 30,000 proposals a second. */
 #define SERIAL_COUNTER_BITS 40
@@ -304,6 +327,7 @@ raft_proposals_take(RaftGroup *group, RaftTaken *taken, int max, Size max_bytes)
 	Size		bytes = 0;
 	int			n = 0;
 
+	raft_stop_point("take");
 	pg_read_barrier();			/* the items up to head are complete */
 
 	while (proposals->taken < head && n < max)
@@ -436,24 +460,67 @@ enqueue(RaftGroup *group, ProposalSlot *slot, QueueItem *item, const char *data,
 	return result;
 }
 
+/* What this backend has in the queue or waits for. */
+static ProposalSlot *my_slot = NULL;
+static uint64 my_serial;
+
 /*
  * Takes this backend out of its slot.  What it still waited for ends here:
  * withdrawn when the node worker has not taken it, else its outcome is unknown.
  */
 static void
-leave_slot(ProposalSlot *slot, uint64 serial, RaftOutcome if_withdrawn, RaftProposalResult *result)
+leave_slot(RaftOutcome if_withdrawn, RaftProposalResult *result)
 {
+	ProposalSlot *slot = my_slot;
+
+	my_slot = NULL;
 	SpinLockAcquire(&slot->mutex);
-	if (slot->serial == serial)
-	{
-		*result = slot->result;
-		if (slot->phase == SLOT_QUEUED)
-			result->outcome = if_withdrawn;
-		else if (slot->phase == SLOT_TAKEN || slot->phase == SLOT_PLACED)
-			result->outcome = RAFT_OUTCOME_UNKNOWN;
-		slot->phase = SLOT_FREE;
-	}
+	Assert(slot->serial == my_serial);
+	*result = slot->result;
+	if (slot->phase == SLOT_QUEUED)
+		result->outcome = if_withdrawn;
+	else if (slot->phase == SLOT_TAKEN || slot->phase == SLOT_PLACED)
+		result->outcome = RAFT_OUTCOME_UNKNOWN;
+	slot->phase = SLOT_FREE;
 	SpinLockRelease(&slot->mutex);
+}
+
+/* The process ends, in whatever way: nobody waits for the command any more. */
+static void
+leave_at_exit(int code, Datum arg)
+{
+	RaftProposalResult result;
+
+	if (my_slot != NULL)
+		leave_slot(RAFT_OUTCOME_NO_LEADER, &result);
+}
+
+static void
+enter_slot(ProposalSlot *slot, uint64 serial)
+{
+	static bool registered = false;
+
+	if (!registered)
+		before_shmem_exit(leave_at_exit, (Datum) 0);
+	registered = true;
+	my_slot = slot;
+	my_serial = serial;
+}
+
+/* May the command be in the log now, or get there later? */
+static bool
+is_handed_over(const RaftProposalResult *result)
+{
+	switch (result->outcome)
+	{
+		case RAFT_OUTCOME_PLACED:
+		case RAFT_OUTCOME_APPLIED:
+		case RAFT_OUTCOME_FAILED:
+		case RAFT_OUTCOME_UNKNOWN:
+			return true;
+		default:
+			return false;
+	}
 }
 
 /* --- waiting: backends --- */
@@ -529,11 +596,30 @@ await_room(RaftGroup *group, RaftTime deadline, Size needed)
 	return in_time;
 }
 
+/*
+ * The session is being terminated.  A client that looks at the SQLSTATE alone must
+ * not take the end of its connection for a refusal.
+ */
+static void
+end_session(void)
+{
+	RaftProposalResult result;
+
+	leave_slot(RAFT_OUTCOME_NO_LEADER, &result);
+	if (is_handed_over(&result))
+		ereport(FATAL,
+				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+				 errmsg("terminating connection due to administrator command"),
+				 errdetail("The outcome of a command that was handed to the leader is unknown: it may or may not be applied later.")));
+	CHECK_FOR_INTERRUPTS();
+}
+
 /* Waits until the slot is settled or the deadline has passed. */
 static void
-await_outcome(ProposalSlot *slot, RaftTime deadline)
+await_outcome(RaftTime deadline)
 {
 	static uint32 wait_event = 0;
+	ProposalSlot *slot = my_slot;
 
 	if (wait_event == 0)
 		wait_event = raft_wait_event_new("RaftProposal");
@@ -553,14 +639,17 @@ await_outcome(ProposalSlot *slot, RaftTime deadline)
 						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout >= 0 ? WL_TIMEOUT : 0),
 						 timeout, wait_event);
 		ResetLatch(MyLatch);
+		raft_stop_point("awaiting");
+		if (ProcDiePending && INTERRUPTS_CAN_BE_PROCESSED())
+			end_session();
 		CHECK_FOR_INTERRUPTS();
 	}
 }
 
-/* One attempt at a node that seems to lead. */
-static void
-propose_once(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
-			 RaftWaitMode mode, RaftTime deadline, RaftProposalResult *result)
+/* Puts the command into the queue.  False, and the result says why, when it did not get there. */
+static bool
+queue_command(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+			  RaftWaitMode mode, RaftTime deadline, RaftProposalResult *result)
 {
 	ProposalSlot *slot = &group->proposals->slots[raft_my_backend_slot()];
 	QueueItem	item;
@@ -579,17 +668,36 @@ propose_once(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 			break;
 		result->outcome = RAFT_OUTCOME_NO_LEADER;
 		if (enqueued == ENQUEUE_CLOSED || !await_room(group, deadline, item.total))
-			return;
+			return false;
 	}
+	enter_slot(slot, item.serial);
 	raft_group_wake_node(group);
+	return true;
+}
+
+/* One attempt at a node that seems to lead. */
+static void
+propose_once(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+			 RaftWaitMode mode, RaftTime deadline, RaftProposalResult *result)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (!queue_command(group, kind, data, size, mode, deadline, result))
+		return;
 
 	PG_TRY();
 	{
-		await_outcome(slot, deadline);
+		await_outcome(deadline);
+		leave_slot(RAFT_OUTCOME_NO_LEADER, result);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
-		leave_slot(slot, item.serial, RAFT_OUTCOME_NO_LEADER, result);
+		leave_slot(RAFT_OUTCOME_NO_LEADER, result);
+		if (!is_handed_over(result))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		result->interrupted = CopyErrorData()->message;
+		FlushErrorState();
 	}
 	PG_END_TRY();
 }
@@ -613,6 +721,7 @@ raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 			result->outcome == RAFT_OUTCOME_NO_LEADER ||
 			result->outcome == RAFT_OUTCOME_STOPPED)
 		{
+			Assert(result->index == 0);
 			if (raft_remaining_ms(deadline) != 0)
 				continue;
 			result->outcome = RAFT_OUTCOME_NO_LEADER;

@@ -49,6 +49,7 @@ typedef struct RaftProposalResult
 	RaftNodeId	leader;			/* NOT_LEADER */
 	int			sqlstate;		/* FAILED */
 	char		message[256];	/* FAILED: primary message of the command's error */
+	char	   *interrupted;	/* palloc'd: the error that ended the wait; NULL = none did */
 } RaftProposalResult;
 
 /* --- backends --- */
@@ -57,12 +58,18 @@ typedef struct RaftProposalResult
  * Hands one command to the node worker and waits (latch, interrupts honoured).
  * timeout_ms: for the whole call, 0 = for ever.  Keeps no snapshot while waiting is the
  * caller's duty.  Waits for a leader to be known, and for a group that is starting.
- * A cancel after the command was handed over is reported by the caller as outcome unknown.
+ *
+ * An ERROR leaves this function only when the command certainly is in no log.  One that
+ * comes later, a cancel above all, is in result->interrupted: raft_proposal_check()
+ * makes an 08007 of it.
  */
 extern void raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 						 RaftWaitMode mode, long timeout_ms, RaftProposalResult *result);
 
-/* ERROR with the right SQLSTATE, detail and hint for any outcome but PLACED and APPLIED. */
+/*
+ * ERROR with the right SQLSTATE, detail and hint for any outcome but PLACED and APPLIED,
+ * and for these when the wait was interrupted.
+ */
 extern void raft_proposal_check(RaftGroup *group, const RaftProposalResult *result);
 
 /* --- shared memory --- */

@@ -29,6 +29,7 @@
 #include "node/workers.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "stop_point.h"
 #include "storage/ipc.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
@@ -220,6 +221,7 @@ propose(RaftNode *node)
 		}
 		event.u.propose.entries = node->proposed;
 		event.u.propose.n_entries = (uint32) n;
+		raft_stop_point("taken");
 		raft_node_step(node, &event);
 	}
 	raft_proposals_done(node->group);

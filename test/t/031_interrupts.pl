@@ -1,0 +1,127 @@
+# Whatever ends the wait of raft_propose(): the SQLSTATE is one that promises "not applied" only
+# when the command is in no log, and 08007 from the moment when the node worker may
+# have it.  Every way out, at every stage of a proposal.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use RaftCluster;
+use RaftStop;
+use Test::More;
+
+my $cluster = RaftCluster->new(nodes => ['a'], settings => { 'raft_pg.election_timeout' => '100ms', 'raft_pg.heartbeat_interval' => '20ms' });
+$cluster->start;
+my $stop = RaftStop->new($cluster, 'a');
+my $serial = 0;
+
+# How often a command is in the state, once everything in the log is applied.
+sub count_of
+{
+	my ($command) = @_;
+
+	$cluster->wait_until('the group', sub { ($cluster->state('a')->{role} // '') eq 'leader' });
+	# Behind this one, nothing earlier is still on its way.
+	$cluster->on_leader(qq{SELECT raft_propose('after $command'::text)});
+	return $cluster->value('a', "SELECT count(*) FROM commands WHERE command = '$command'");
+}
+
+sub backend_of
+{
+	my ($client) = @_;
+	return $client->value('SELECT pg_backend_pid()');
+}
+
+# Those not named here need nothing to be done.
+my %interrupt = (
+	cancel    => sub { my ($pid) = @_; $cluster->value('a', "SELECT pg_cancel_backend($pid)"); },
+	terminate => sub { my ($pid) = @_; $cluster->value('a', "SELECT pg_terminate_backend($pid)"); },
+	stop      => sub { $cluster->value('a', 'SELECT raft_stop()'); },
+	fails     => sub { $stop->set('awaiting', 'error ' . $_[0]); $cluster->value('a', "SELECT pg_reload_conf()"); },
+);
+
+# Proposes, holds the command at a stage, interrupts, and returns the answer, which comes
+# while it is still held (held => 1) or after that.
+sub interrupted
+{
+	my ($stage, $how, %options) = @_;
+	my $command = "$stage $how " . ++$serial;
+	my $client  = $cluster->client('a');
+	my $pid     = backend_of($client);
+	my $timeout = $how eq 'timeout' ? ", '1ms'" : '';
+
+	$client->value('SET statement_timeout = 200') if $how eq 'statement_timeout';
+	$stop->set($stage, $options{action} // 'wait');
+	$client->send_query("SELECT raft_propose('$command'::text$timeout)");
+	$stop->wait_reached($stage);
+	($interrupt{$how} // sub { })->($pid);
+	my $answer;
+	if ($options{held})
+	{
+		$answer = $client->answer;
+		$stop->clear($stage, 'awaiting');
+	}
+	else
+	{
+		$stop->clear($stage);
+		$answer = $client->answer;
+		$stop->clear('awaiting');
+	}
+	$client->close;
+	if ($how eq 'stop')
+	{
+		$cluster->wait_until('the end of the group',
+			sub { ($cluster->value('a', 'SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE $$raft_pg %$$ AND backend_type NOT LIKE $$%launcher$$') // 1) == 0 });
+		$cluster->start_groups('a');
+	}
+	$answer->{command} = $command;
+	return $answer;
+}
+
+# The SQLSTATE ("none" for success), and how often the command is in the state (a pattern).
+sub outcome_is
+{
+	my ($answer, $sqlstate, $count, $name) = @_;
+
+	like($answer->{error}{C} // 'none', qr/^(?:$sqlstate)$/, "$name: $sqlstate")
+	  or diag(explain($answer));
+	like(count_of($answer->{command}), qr/^$count$/, "$name: $count times in the state");
+	return;
+}
+
+# --- in the queue: withdrawn, and what is said is certain ---
+
+outcome_is(interrupted('take', 'cancel', held => 1), '57014', 0, 'a cancel of a queued command');
+outcome_is(interrupted('take', 'statement_timeout', held => 1), '57014', 0, 'statement_timeout of a queued command');
+outcome_is(interrupted('take', 'timeout', held => 1), '57P03', 0, 'timeout of a queued command');
+outcome_is(interrupted('take', 'fails', held => 1), 'XX000', 0, 'an ERROR in the wait for a queued command');
+outcome_is(interrupted('take', 'terminate', held => 1), '57P01', 0, 'termination with a queued command');
+
+# --- with the node worker, or in the log ---
+
+foreach my $stage (qw(taken placed))
+{
+	outcome_is(interrupted($stage, 'cancel', held => 1), '08007', 1, "a cancel of a $stage command");
+	outcome_is(interrupted($stage, 'statement_timeout', held => 1), '08007', 1, "statement_timeout of a $stage command");
+	outcome_is(interrupted($stage, 'timeout', held => 1), '08007', 1, "timeout of a $stage command");
+	outcome_is(interrupted($stage, 'fails', held => 1), '08007', 1, "an ERROR in the wait for a $stage command");
+	outcome_is(interrupted($stage, 'terminate', held => 1), '08007', 1, "termination with a $stage command");
+	outcome_is(interrupted($stage, 'stop'), '08007', '[01]', "raft_stop() with a $stage command");
+	outcome_is(interrupted($stage, 'none', action => 'error'), '08007', '[01]', "an ERROR of the node worker with a $stage command");
+	outcome_is(interrupted($stage, 'none', action => 'fatal'), '08007', '[01]', "the end of the node worker with a $stage command");
+}
+
+# --- applied, the proposer not yet told ---
+
+outcome_is(interrupted('applied', 'cancel', held => 1), '08007', 1, 'a cancel of an applied command');
+outcome_is(interrupted('applied', 'stop'), '08007|none', 1, 'raft_stop() with an applied command');
+
+# --- answered, the statement not yet at its end ---
+
+my $answer = interrupted('answered', 'cancel');
+outcome_is($answer, '08007', 1, 'a cancel of a command with its answer');
+like($answer->{error}{D}, qr/index \d+/, 'the error says where it is');
+
+
+done_testing();

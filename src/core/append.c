@@ -150,7 +150,7 @@ count_acceptable(const RaftCore *core, const RaftEntry *entries, uint32_t n_entr
 	for (uint32_t i = 0; i < n_entries; i++)
 	{
 		/* an empty log begins a run even in the term of what was compacted */
-		if ((runs == 0 || entries[i].term != term) && ++runs > RAFT_MAX_RUNS)
+		if ((runs == 0 || entries[i].term != term) && ++runs > RAFT_LIMIT_RUNS)
 			return i;
 		term = entries[i].term;
 		if (entries[i].kind != RAFT_ENTRY_CONFIG)
@@ -276,7 +276,8 @@ append_receive(RaftCore *core, const RaftMessage *message)
 	if (message->log_index + 1 >= core->trail.first &&
 		(message->log_index > core->trail.last ||
 		 (trail_term_at(&core->trail, message->log_index) != message->log_term &&
-		  !(MUTANT(HEARTBEAT_UNCHECKED) && message->n_entries == 0))))
+		  !(MUTANT(HEARTBEAT_UNCHECKED) && message->n_entries == 0) &&
+		  !(MUTANT(COMPACTED_ONE_MORE) && message->log_index == core->trail.first))))
 	{
 		send_rejection(core, message);
 		return;

@@ -15,6 +15,7 @@
 #define RAFT_CORE_INTERNAL_H
 
 #include "codec.h"
+#include "limits.h"
 #include "mutants.h"
 #include "raft.h"
 

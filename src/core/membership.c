@@ -67,6 +67,8 @@ majority_value(const RaftCore *core, uint8_t flag, RaftMemberValue value)
 uint64_t
 membership_quorum(const RaftCore *core, RaftMemberValue value)
 {
+	if (MUTANT(OUTGOING_IGNORED))
+		return majority_value(core, RAFT_MEMBER_VOTER, value);
 	return raft_min(majority_value(core, RAFT_MEMBER_VOTER, value),
 					majority_value(core, RAFT_MEMBER_OUTGOING, value));
 }

@@ -30,6 +30,7 @@ typedef enum RaftMutant
 	MUTANT_NO_PREVOTE,			/* 16: a campaign without asking first */
 	MUTANT_NO_CHECK_QUORUM,		/* 17: a leader without a quorum goes on */
 	MUTANT_SILENT_TO_OLD_TERM,	/* 19: a message of an old term is not answered */
+	MUTANT_CONTACT_BY_ANYTHING, /* 17: check quorum counts messages that are no answers */
 	MUTANT_NOT_STICKY,			/* 21: who hears its leader votes for others all the same */
 	/* replication */
 	MUTANT_TRUNCATE_ALWAYS,		/* 24: an append truncates also where the logs agree */
@@ -49,6 +50,9 @@ typedef enum RaftMutant
 	MUTANT_VERIFIED_KEPT,		/* 41: a new term's leader did not confirm it */
 	MUTANT_DURABLE_KEPT,		/* 42: truncation leaves the durable mark (append ABA) */
 	MUTANT_ACK_IN_OTHER_ROLE,	/* 44: a write ends in another role than it began in */
+	MUTANT_COMPACTED_ONE_MORE,	/* 45: one entry too many is taken for compacted */
+	MUTANT_OLDER_OP_VOUCHES,	/* 46: with many writes under way one vouches for a later one */
+	MUTANT_OUTGOING_IGNORED,	/* 84: the outgoing half of a joint quorum is ignored */
 	MUTANT_ROOM_IGNORED,		/* 80: entries are sent to a peer without room for them */
 	MUTANT_COUNT
 } RaftMutant;

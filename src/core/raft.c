@@ -187,6 +187,8 @@ receive(RaftCore *core, const RaftMessage *message)
 	/* not for us, or from nobody: the host has checked, a core does not trust */
 	if (message->to != core->self || message->from == core->self || message->from == 0)
 		return;
+	if (MUTANT(CONTACT_BY_ANYTHING) && progress_find(core, message->from) != NULL)
+		progress_find(core, message->from)->contact = core->now;
 	if (message->term < core->term)
 	{
 		receive_from_older_term(core, message);

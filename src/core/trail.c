@@ -68,7 +68,7 @@ trail_last_term(const RaftTrail *trail)
 bool
 trail_can_begin_term(const RaftTrail *trail)
 {
-	return trail->n_runs < RAFT_MAX_RUNS;
+	return trail->n_runs < RAFT_LIMIT_RUNS;
 }
 
 /* Appends count entries of one term, not lower than the last one. */
@@ -79,7 +79,7 @@ trail_append(RaftTrail *trail, RaftTerm term, uint32_t count)
 	raft_assert(term >= trail_last_term(trail));
 	if (trail->n_runs == 0 || trail->runs[trail->n_runs - 1].term != term)
 	{
-		raft_assert(trail->n_runs < RAFT_MAX_RUNS);
+		raft_assert(trail->n_runs < RAFT_LIMIT_RUNS);
 		trail->runs[trail->n_runs].first = trail->last + 1;
 		trail->runs[trail->n_runs].term = term;
 		trail->n_runs++;

@@ -42,9 +42,10 @@ writes_start(RaftCore *core, RaftIndex truncate_from, RaftWriteSource source,
 	 * Durable is cumulative, so that two ops can share a place: the earlier one then is
 	 * noticed with the later one, which is late but never wrong.
 	 */
-	if (core->n_pending == RAFT_MAX_PENDING)
+	if (core->n_pending == RAFT_LIMIT_PENDING)
 		core->n_pending--;
-	core->pending[core->n_pending].op = write->op;
+	if (!MUTANT(OLDER_OP_VOUCHES) || core->n_pending + 1 < RAFT_LIMIT_PENDING)
+		core->pending[core->n_pending].op = write->op;
 	core->pending[core->n_pending].last = core->trail.last;
 	core->n_pending++;
 	return write->op;
@@ -101,7 +102,7 @@ writes_send(RaftCore *core, RaftMessage *message)
 	else if ((MUTANT(VOTE_BEFORE_DURABLE) && message->type == RAFT_MSG_VOTE_REPLY) ||
 			 (MUTANT(REQUEST_BEFORE_DURABLE) && message->type == RAFT_MSG_VOTE))
 		emit_send(core, message, core->term_op);
-	else if (core->n_held < RAFT_MAX_HELD)
+	else if (core->n_held < RAFT_LIMIT_HELD)
 	{
 		core->held[core->n_held].op = core->term_op;
 		core->held[core->n_held].message = *message;

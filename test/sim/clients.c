@@ -62,6 +62,7 @@ typedef struct Clients
 	size_t		capacity;
 	uint64_t	places;			/* calls and returns so far */
 	RaftIndex	applied;		/* the highest entry applied anywhere */
+	bool		paused;			/* nobody asks for anything */
 	bool		finishing;		/* no more operations */
 	uint32_t	audited;		/* keys that were read in the end */
 } Clients;
@@ -353,6 +354,11 @@ clients_wake(Lab *lab, const SimEvent *event)
 
 	if (event->value != client->wake)
 		return;
+	if (lab->clients->paused)
+	{
+		wake_after(lab, client, 50 * MS);
+		return;
+	}
 	switch (client->state)
 	{
 		case CLIENT_IDLE:
@@ -416,6 +422,14 @@ clients_applied(Lab *lab, Node *node, RaftIndex index, const LogEntry *entry,
 }
 
 /* ----------------------------------------------------------- the end */
+
+/* Nobody asks for anything, until they may. */
+void
+clients_pause(Lab *lab, bool paused)
+{
+	if (lab->clients != NULL)
+		lab->clients->paused = paused;
+}
 
 static bool
 all_idle(Lab *lab, void *arg)

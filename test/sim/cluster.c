@@ -48,6 +48,9 @@ draw_settings(Lab *lab)
 		s->apply_durable_delay = rng_below(&rng, 20 * MS);
 	}
 	s->compact = rng_percent(&rng, 33);
+	s->max_pending = RAFT_MAX_PENDING;
+	s->max_held = RAFT_MAX_HELD;
+	s->max_runs = RAFT_MAX_RUNS;
 }
 
 /* The world of a group of n servers, none of which has started yet. */
@@ -58,15 +61,55 @@ cluster_prepare(Lab *lab, uint32_t n)
 	lab->now = START_TIME;
 	lab->limit = START_TIME + LAB_TEST_LIMIT;
 	lab->next_start = 0;
+	lab->settled = false;
 	lab->clients = NULL;
 	draw_settings(lab);
 	network_init(lab);
+}
+
+/* What a server is in the configuration that stands on every new disk. */
+uint8_t
+cluster_member_flags(const Lab *lab, RaftNodeId id)
+{
+	uint32_t	voters = lab->settings.voters;
+	uint8_t		flags = 0;
+
+	if (voters == 0 || ((voters >> id) & 1) != 0)
+		flags |= RAFT_MEMBER_VOTER;
+	if (((lab->settings.outgoing >> id) & 1) != 0)
+		flags |= RAFT_MEMBER_OUTGOING;
+	return flags != 0 ? flags : RAFT_MEMBER_LEARNER;
+}
+
+/* Are the servers of a bit mask a quorum, of both halves in a joint configuration? */
+bool
+cluster_is_quorum(const Lab *lab, uint32_t mask)
+{
+	uint32_t	of[2] = {0},
+				in[2] = {0};
+
+	for (RaftNodeId id = 1; id <= lab->n; id++)
+	{
+		uint8_t		flags = cluster_member_flags(lab, id);
+
+		for (int half = 0; half < 2; half++)
+		{
+			bool		votes = (flags & (half == 0 ? RAFT_MEMBER_VOTER : RAFT_MEMBER_OUTGOING)) != 0;
+
+			of[half] += votes;
+			in[half] += votes && ((mask >> id) & 1) != 0;
+		}
+	}
+	return in[0] * 2 > of[0] && (of[1] == 0 || in[1] * 2 > of[1]);
 }
 
 /* All of them start now, connected, with new disks. */
 void
 cluster_boot(Lab *lab)
 {
+	raft_limits = (RaftLimits) {
+		.pending = lab->settings.max_pending, .held = lab->settings.max_held, .runs = lab->settings.max_runs
+	};
 	for (uint32_t i = 1; i <= lab->n; i++)
 	{
 		Node	   *node = &lab->nodes[i];

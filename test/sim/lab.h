@@ -39,6 +39,7 @@
 
 #include "../../src/core/raft.h"
 #include "../../src/core/codec.h"
+#include "../../src/core/limits.h"
 #include "../../src/core/mutants.h"
 
 #define LAB_MAX_NODES	7
@@ -286,6 +287,7 @@ typedef struct Network
 {
 	bool		enabled[LAB_MAX_NODES + 1][LAB_MAX_NODES + 1];
 	bool		unreliable;
+	bool		unordered;		/* nothing is lost, but messages overtake each other */
 	bool		long_reordering;
 	bool		long_delays;
 	uint32_t	duplicate_percent;	/* 0 in the ladder */
@@ -326,6 +328,7 @@ typedef struct ProposeResult
 	RaftIndex	first;
 	RaftTerm	term;
 	RaftNodeId	leader;			/* refused: who leads, 0 = unknown */
+	bool		full;			/* refused: there is no room in the log */
 	bool		died;			/* the process did, meanwhile: placed or not, who knows */
 } ProposeResult;
 
@@ -377,6 +380,7 @@ extern RaftTime node_clock(const Lab *lab, const Node *node);
 extern void node_set_clock(Lab *lab, Node *node, RaftTime step, uint32_t rate);
 extern void node_kill_applier(Lab *lab, Node *node, RaftTime until);
 extern uint64_t node_room(const Node *node);
+extern uint64_t node_log_bytes(const Node *node);
 extern void node_step(Lab *lab, Node *node, const RaftEvent *event);
 extern void node_handle(Lab *lab, const SimEvent *event);
 extern ProposeResult node_propose(Lab *lab, Node *node, const RaftEntry *entries, uint32_t n);
@@ -459,6 +463,13 @@ typedef struct LabSettings
 	uint32_t	early_tick_percent;
 	bool		compact;
 	bool		compact_to_tip; /* always as far as it may; else somewhere below */
+	uint32_t	max_pending;	/* bounds that the core keeps */
+	uint32_t	max_held;
+	uint32_t	max_runs;
+	uint32_t	voters;			/* sets of servers, a bit for each; 0 = all of them .. */
+	uint32_t	outgoing;		/* .. 0 = none; who is in neither learns only */
+	RaftNodeId	bridge;			/* in the end this server alone is linked with all others; 0 = all are */
+	bool		one_way;		/* .. and of the others' links one direction is left */
 
 	/* clients: none in the ladder */
 	uint32_t	clients;		/* <= MACHINE_CLIENTS - 2: the last one audits */
@@ -505,12 +516,17 @@ struct Lab
 	jmp_buf		failed;
 	LabFailure	failure;
 	uint32_t	next_start;		/* one(): the server that is offered the command next */
+	bool		settled;		/* no server that stays faulty comes and goes any more */
 	Plan	   *plan;			/* of this run, when it has one */
 	struct Clients *clients;	/* NULL = none */
 	struct Recordings *recordings;	/* of every start of a node; NULL = none (replay.h) */
 };
 
 extern Lab *current_lab;		/* for raft_host_panic() */
+
+/* The run ends here, and has passed. */
+#define LAB_ENDED 2
+extern void lab_end(Lab *lab, const char *why) __attribute__((noreturn));
 
 extern void lab_fail(Lab *lab, int invariant, const char *format,...)
 			__attribute__((format(printf, 3, 4), noreturn));
@@ -527,6 +543,7 @@ extern void clients_start(Lab *lab);
 extern void clients_wake(Lab *lab, const SimEvent *event);
 extern void clients_applied(Lab *lab, Node *node, RaftIndex index, const LogEntry *entry,
 							const MachineAnswer *answer);
+extern void clients_pause(Lab *lab, bool paused);
 extern void clients_finish(Lab *lab, bool audit);
 
 /* -------------------------------------------------------------- trace.c */
@@ -561,6 +578,8 @@ typedef struct Started
 extern void cluster_prepare(Lab *lab, uint32_t n);
 extern void cluster_boot(Lab *lab);
 extern void cluster_init(Lab *lab, uint32_t n);
+extern uint8_t cluster_member_flags(const Lab *lab, RaftNodeId id);
+extern bool cluster_is_quorum(const Lab *lab, uint32_t mask);
 extern void cluster_sleep(Lab *lab, RaftTime duration);
 extern bool cluster_until(Lab *lab, RaftTime duration, RaftTime step,
 						  bool (*condition) (Lab *lab, void *arg), void *arg);

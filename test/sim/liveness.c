@@ -27,6 +27,8 @@
 #define LATEST_REPORT	(7 * T)		/* of a failed call */
 #define SLOW_FLUSH		T
 #define SLOW_COMMANDS	5
+#define IDLE_TIME		(2 * T)
+#define SMALL_MESSAGE	(RAFT_FRAME_HEADER + 2 * RAFT_RECORD_HEADER)
 
 /* No more faults of the network as a whole, and sizes that work off a backlog. */
 static void
@@ -35,7 +37,7 @@ calm(Lab *lab)
 	Network    *net = &lab->network;
 	LabSettings *s = &lab->settings;
 
-	net->unreliable = false;
+	net->unreliable = false;	/* what may be unordered stays so */
 	net->long_reordering = false;
 	net->duplicate_percent = 0;
 	net->replay_percent = 0;
@@ -127,6 +129,8 @@ plan_flap(Lab *lab, const SimEvent *event)
 	Node	   *node = &lab->nodes[event->node];
 	bool		linked = lab->network.enabled[node->id][event->node];
 
+	if (lab->settled)
+		return;
 	switch (lab->plan->fate[node->id])
 	{
 		case PLAN_CRASHING:
@@ -227,6 +231,19 @@ leader_of_well(Lab *lab)
 	return leader;
 }
 
+/*
+ * Nothing but compaction takes term runs away, and nothing but a leader's appends lets
+ * anybody compact: where the newest logs have no room for another term, no leader has to
+ * come.  Such a run has shown what it can.
+ */
+static void
+end_if_full_of_terms(Lab *lab)
+{
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		if (lab->plan->fate[i] == PLAN_WELL && lab->nodes[i].status.n_runs >= raft_limits.runs)
+			lab_end(lab, "a log is full of terms");
+}
+
 static bool
 is_led(Lab *lab, void *arg)
 {
@@ -237,7 +254,11 @@ is_led(Lab *lab, void *arg)
 static RaftNodeId
 expect_leader(Lab *lab)
 {
-	lab_check(lab, cluster_until(lab, LEADER_TIME, 50 * MS, is_led, NULL), "no leader, one was expected");
+	if (!cluster_until(lab, LEADER_TIME, 50 * MS, is_led, NULL))
+	{
+		end_if_full_of_terms(lab);
+		lab_fail(lab, 0, "no leader, one was expected");
+	}
 	return leader_of_well(lab);
 }
 
@@ -267,7 +288,8 @@ expect_command(Lab *lab, bool retry)
 		else if (cluster_until(lab, COMMAND_TIME, 20 * MS, have_applied, &started.command) &&
 				 history_offer(lab, started.serial)->committed_at != 0)
 			return;
-		else
+		end_if_full_of_terms(lab);
+		if (started.leader)
 			lab_check(lab, retry || lab->plan->fate[leader] != PLAN_WELL,
 					  "command %llu is not applied by all that are well",
 					  (unsigned long long) started.command);
@@ -331,6 +353,109 @@ set_disks(Lab *lab, RaftTime latency)
 			lab->nodes[i].disk.latency = latency;
 }
 
+/*
+ * Where nothing is proposed, messages and bytes are bounded: heartbeats and their
+ * answers, at most twice as many as are due; what those that fail again and again ask
+ * for in their elections, and once the log for each time that they come back.
+ */
+static void
+expect_calm(Lab *lab, const char *when)
+{
+	const LabSettings *s = &lab->settings;
+	uint32_t	faulty = lab->n - plan_well(lab->plan);
+	RaftNodeId	leader = expect_leader(lab);
+	uint64_t	messages = lab->network.messages;
+	uint64_t	bytes = lab->network.bytes;
+	uint64_t	most = (lab->n - 1) * 4 * (IDLE_TIME / s->core.heartbeat_interval + 2);
+	uint64_t	most_bytes;
+	uint32_t	fastest = 1000;	/* of the clocks; those of the faulty go as they went */
+
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		if (lab->nodes[i].clock_rate > fastest)
+			fastest = lab->nodes[i].clock_rate;
+	most = most * fastest / 1000;
+	most += faulty * (lab->n - 1) * 8 * (IDLE_TIME / s->core.election_timeout + 2);
+	cluster_sleep(lab, IDLE_TIME);
+	most_bytes = most * SMALL_MESSAGE +
+		faulty * (IDLE_TIME / (FLAP / 10) + 2) * node_log_bytes(&lab->nodes[leader]);
+	messages = lab->network.messages - messages;
+	bytes = lab->network.bytes - bytes;
+	if (messages > most || bytes > most_bytes)
+		lab_fail(lab, 19, "%s, nothing is proposed: %llu messages and %llu bytes within %llu ms, at most %llu "
+				 "and %llu were expected", when, (unsigned long long) messages, (unsigned long long) bytes,
+				 (unsigned long long) (IDLE_TIME / MS), (unsigned long long) most,
+				 (unsigned long long) most_bytes);
+}
+
+/*
+ * Logs that are full stay so while nobody asks for anything: that must be quiet.  Then
+ * there is room, since a member that is away for good keeps the others from compacting.
+ */
+static void
+expect_calm_of_full_logs(Lab *lab, RaftTime quiet)
+{
+	bool		bounded = false;
+
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		bounded = bounded || lab->nodes[i].log_capacity != 0;
+	if (!bounded)
+		return;
+	clients_pause(lab, true);
+	if (lab->now < quiet)
+		cluster_sleep(lab, quiet - lab->now);
+	expect_calm(lab, "with bounded logs");
+	clients_pause(lab, false);
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		lab->nodes[i].log_capacity = 0;
+}
+
+/* May two of those that are well, and are not the bridge, reach each other both ways? */
+static bool
+are_friends(Lab *lab, RaftNodeId a, RaftNodeId b)
+{
+	uint32_t	clique = lab->n / 2 - 1;	/* with the bridge one too few for a quorum */
+
+	return cluster_nth(lab, a, lab->n - 1) / clique == cluster_nth(lab, b, lab->n - 1) / clique;
+}
+
+/*
+ * Of a link between two others one direction may be left: who leads hears everybody then,
+ * and is not heard.
+ */
+static bool
+is_left(Lab *lab, RaftNodeId from, RaftNodeId to, RaftNodeId leader)
+{
+	if (!lab->settings.one_way)
+		return false;
+	if (from == leader || to == leader)
+		return to == leader;
+	return rng_percent(&lab->rng_test, 50) && (to > from || !lab->network.enabled[to][from]);
+}
+
+/*
+ * A single server is linked with all others, and they have too few friends: it alone can
+ * lead, and does, whoever led before.
+ */
+static void
+expect_bridge_to_lead(Lab *lab)
+{
+	RaftNodeId	bridge = lab->settings.bridge;
+	RaftNodeId	leader = expect_leader(lab);
+
+	lab_trace(lab, "test: n%u alone is linked with all others", bridge);
+	lab->settled = true;
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		for (RaftNodeId j = 1; j <= lab->n; j++)
+			lab->network.enabled[i][j] = lab->plan->fate[i] == PLAN_WELL && lab->plan->fate[j] == PLAN_WELL &&
+				(i == bridge || j == bridge || are_friends(lab, i, j) || is_left(lab, i, j, leader));
+	cluster_sleep(lab, 2 * T);	/* who led before has given up */
+	lab_check(lab, expect_leader(lab) == bridge, "node %u leads, and not the bridge %u",
+			  leader_of_well(lab), bridge);
+	expect_command(lab, false);
+	expect_stability(lab);
+	lab_check(lab, leader_of_well(lab) == bridge, "the bridge %u leads no more", bridge);
+}
+
 void
 liveness_phase(Lab *lab, const Plan *plan)
 {
@@ -349,6 +474,7 @@ liveness_phase(Lab *lab, const Plan *plan)
 			leave_faulty(lab, plan, i);
 
 	expect_leader(lab);
+	expect_calm_of_full_logs(lab, quiet);
 	expect_command(lab, true);
 	clients_finish(lab, true);
 	lab_check(lab, cluster_until(lab, CONVERGE_TIME, 50 * MS, has_converged, NULL),
@@ -365,4 +491,8 @@ liveness_phase(Lab *lab, const Plan *plan)
 	expect_stability(lab);
 	set_disks(lab, 0);
 	expect_command(lab, false);
+	cluster_sleep(lab, T / 2);
+	expect_calm(lab, "in the end");
+	if (lab->settings.bridge != 0)
+		expect_bridge_to_lead(lab);
 }

@@ -23,6 +23,7 @@
 #define SHOWN_FAILURES	3		/* failing seeds printed per test */
 
 Lab		   *current_lab;
+RaftLimits	raft_limits = {RAFT_MAX_PENDING, RAFT_MAX_HELD, RAFT_MAX_RUNS};
 
 static Plan the_plan;
 static Lab	the_lab = {.plan = &the_plan};
@@ -46,6 +47,13 @@ lab_fail(Lab *lab, int invariant, const char *format,...)
 	va_end(args);
 	lab_trace(lab, "FAILED: %s", lab->failure.what);
 	longjmp(lab->failed, 1);
+}
+
+void
+lab_end(Lab *lab, const char *why)
+{
+	lab_trace(lab, "test: ends, %s", why);
+	longjmp(lab->failed, LAB_ENDED);
 }
 
 /* An assertion of the core failed. */
@@ -77,6 +85,7 @@ begin_run(Lab *lab, const char *test, uint64_t seed)
 	rng_seed(&lab->rng_disk, seed, "disk");
 	rng_seed(&lab->rng_host, seed, "host");
 	rng_seed(&lab->rng_clients, seed, "clients");
+	raft_limits = (RaftLimits) {RAFT_MAX_PENDING, RAFT_MAX_HELD, RAFT_MAX_RUNS};
 	current_lab = lab;
 }
 
@@ -88,12 +97,17 @@ lab_run(Lab *lab, const LabTest *test, uint64_t seed)
 	bool		tracing = lab->tracing;
 
 	begin_run(lab, test->name, seed);
-	if (setjmp(lab->failed) == 0)
+	switch (setjmp(lab->failed))
 	{
-		if (test->servers > 0)
-			cluster_init(lab, test->servers);
-		test->run(lab);
-		passed = true;
+		case 0:
+			if (test->servers > 0)
+				cluster_init(lab, test->servers);
+			test->run(lab);
+			passed = true;
+			break;
+		case LAB_ENDED:
+			passed = true;
+			break;
 	}
 	lab->tracing = tracing;		/* a script needs its lines */
 	lab->trace_to = NULL;
@@ -108,10 +122,15 @@ lab_run_plan(Lab *lab, const Plan *plan)
 
 	begin_run(lab, plan->test, plan->seed);
 	plan_copy(lab->plan, plan);
-	if (setjmp(lab->failed) == 0)
+	switch (setjmp(lab->failed))
 	{
-		plan_run(lab, lab->plan);
-		passed = true;
+		case 0:
+			plan_run(lab, lab->plan);
+			passed = true;
+			break;
+		case LAB_ENDED:
+			passed = true;
+			break;
 	}
 	return passed;
 }
@@ -288,7 +307,7 @@ selected(const LabTest *test, const Options *options)
 int
 main(int argc, char **argv)
 {
-	Options		options;
+	static Options options;
 	Lab		   *lab = &the_lab;
 	int			passed = 0,
 				failed = 0;

@@ -15,6 +15,7 @@
 #include "lab.h"
 
 #define RELIABLE_DELAY		(1 * MS)
+#define UNORDERED_DELAY		(5 * MS)
 #define REQUEST_DELAY		(26 * MS)	/* of the ladder's unreliable network .. */
 #define REPLY_DELAY			(1 * MS)
 #define LOSS_PERCENT		10
@@ -219,6 +220,8 @@ network_send(Lab *lab, Node *from, const RaftMessage *message)
 	}
 	if (net->unreliable)
 		at = unreliable_arrival(lab, request);
+	else if (net->unordered)
+		at = lab->now + rng_below(&lab->rng_network, UNORDERED_DELAY + 1);
 	else
 	{
 		at = lab->now + rng_below(&lab->rng_network, RELIABLE_DELAY + 1);

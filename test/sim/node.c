@@ -17,6 +17,9 @@
 /* The clock that entries carry: virtual time, on some day. */
 #define EPOCH	UINT64_C(1700000000000000)
 
+/* What proposals leave of a bounded log to the no-ops of leaders to come. */
+#define LOG_RESERVE	1000
+
 /* RaftBatchEnd over the log of a node. */
 static RaftIndex
 batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes, uint32_t *bytes)
@@ -32,17 +35,33 @@ batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes, uint32
 	return end;
 }
 
-/* Bytes of records that the node's log has room for. */
+/* Bytes of the records in the node's log. */
 uint64_t
-node_room(const Node *node)
+node_log_bytes(const Node *node)
 {
-	uint64_t	used = 0;
+	uint64_t	bytes = 0;
+
+	for (RaftIndex i = node->log.first; i <= node->log.last; i++)
+		bytes += simlog_at(&node->log, i)->length;
+	return bytes;
+}
+
+static uint64_t
+room_above(const Node *node, uint64_t keep)
+{
+	uint64_t	used;
 
 	if (node->log_capacity == 0)
 		return RAFT_ROOM_ENOUGH;
-	for (RaftIndex i = node->log.first; i <= node->log.last; i++)
-		used += simlog_at(&node->log, i)->length;
+	used = node_log_bytes(node) + keep;
 	return used < node->log_capacity ? node->log_capacity - used : 0;
+}
+
+/* Bytes of received records that the node's log has room for: some is kept for its own no-op. */
+uint64_t
+node_room(const Node *node)
+{
+	return room_above(node, LOG_RESERVE / 2);
 }
 
 /* ---------------------------------------------------------------- clock */
@@ -466,10 +485,18 @@ ProposeResult
 node_propose(Lab *lab, Node *node, const RaftEntry *entries, uint32_t n)
 {
 	RaftEvent	event = {.type = RAFT_EVENT_PROPOSE, .now = lab->now};
+	uint64_t	needed = 0;
 
+	for (uint32_t i = 0; i < n; i++)
+		needed += RAFT_RECORD_HEADER + entries[i].size;
+	node->result = (ProposeResult) {0};
+	if (node->log_capacity != 0 && needed > room_above(node, LOG_RESERVE))
+	{
+		node->result.full = true;
+		return node->result;
+	}
 	event.u.propose.entries = entries;
 	event.u.propose.n_entries = n;
-	node->result = (ProposeResult) {0};
 	node_step(lab, node, &event);
 	node->result.died = !node->up;
 	return node->result;

@@ -217,6 +217,14 @@ verb_fill_disk(Lab *lab, const uint64_t *args)
 	lab->nodes[args[0]].disk.full_until = lab->now + args[1];
 }
 
+/* Its log takes no more than so many bytes; what is there stays. */
+static void
+verb_bound_log(Lab *lab, const uint64_t *args)
+{
+	lab_trace(lab, "test: the log of n%u takes %llu bytes", (RaftNodeId) args[0], (unsigned long long) args[1]);
+	lab->nodes[args[0]].log_capacity = args[1];
+}
+
 /* A bit changes on the disk; the next start must notice. */
 static void
 verb_flip_bit(Lab *lab, const uint64_t *args)
@@ -306,6 +314,7 @@ const PlanVerb fault_verbs[] = {
 	{"slow-disk", "nt", verb_slow_disk},
 	{"stick-disk", "nt", verb_stick_disk},
 	{"fill-disk", "nt", verb_fill_disk},
+	{"bound-log", "nz", verb_bound_log},
 	{"flip-bit", "n", verb_flip_bit},
 	{"wipe", "n", verb_wipe},
 	{"step-clock", "nt", verb_step_clock},

@@ -227,6 +227,13 @@ draw_disk_error(Draw *draw)
 	add_later(draw, full + rng_below(draw->rng, T), "start", victim, 0);
 }
 
+/* A log gets little room, or as much as it likes. */
+static void
+draw_room(Draw *draw)
+{
+	add(draw, "bound-log", draw_node(draw), pick_of(draw->rng, 0, 1500, 3000, 6000));
+}
+
 /* A disk is damaged or lost; only ever of the same minority. */
 static void
 draw_doom(Draw *draw)
@@ -321,6 +328,7 @@ static const struct
 	{draw_power_cut, 15},
 	{draw_disk, 30},
 	{draw_disk_error, 20},
+	{draw_room, 20},
 	{draw_doom, 20},
 	{draw_pause, 20},
 	{draw_time, 25},
@@ -351,6 +359,47 @@ draw_host(Draw *draw)
 	s->compact_to_tip = rng_percent(rng, 50);
 	if (draw->storm && s->disk_latency > 3 * MS)
 		s->disk_latency = 3 * MS;
+	if (rng_percent(rng, 40))
+		s->max_pending = (uint32_t) rng_between(rng, 1, 4);
+	if (rng_percent(rng, 40))
+		s->max_held = (uint32_t) rng_between(rng, 1, 3);
+	if (!draw->storm && rng_percent(rng, 10))
+	{
+		/* only compaction takes term runs away */
+		s->max_runs = (uint32_t) rng_between(rng, 4, 20);
+		s->compact = true;
+	}
+}
+
+/*
+ * Who votes: all, or as if a change of the members were under way.  The same minority is
+ * lost for good, when at all, and not more of it than both halves can do without.
+ */
+static void
+draw_members(Draw *draw)
+{
+	LabSettings *s = &draw->lab->settings;
+	uint32_t	all = ((UINT32_C(1) << draw->plan->n) - 1) << 1;
+
+	if (draw->storm || !rng_percent(draw->rng, 15))
+		return;
+	do
+	{
+		s->voters = (uint32_t) rng_next(draw->rng) & all;
+		s->outgoing = rng_percent(draw->rng, 80) ? (uint32_t) rng_next(draw->rng) & all : 0;
+	}
+	while (s->voters == 0);
+}
+
+/* Those that are not among the first so many of the doomed. */
+static uint32_t
+mask_without(const Draw *draw, uint32_t doomed)
+{
+	uint32_t	mask = ((UINT32_C(1) << draw->plan->n) - 1) << 1;
+
+	for (uint32_t k = 0; k < doomed; k++)
+		mask &= ~(UINT32_C(1) << cluster_nth(draw->lab, draw->first_doomed, k));
+	return mask;
 }
 
 static void
@@ -368,6 +417,7 @@ draw_network(Draw *draw)
 	net->duplicate_percent = rng_percent(rng, 40) ? (uint32_t) rng_between(rng, 1, 20) : 0;
 	net->replay_percent = rng_percent(rng, 30) ? (uint32_t) pick_of(rng, 1, 5, 50) : 0;
 	net->corrupt_percent = rng_percent(rng, 20) ? (uint32_t) rng_between(rng, 1, 5) : 0;
+	net->unordered = rng_percent(rng, 25);
 	if (!draw->storm)
 		return;
 
@@ -389,6 +439,24 @@ draw_clients(Draw *draw)
 	s->client_keys = (uint32_t) rng_between(rng, 1, MACHINE_KEYS);
 	s->client_bytes = rng_percent(rng, 30) ? 300 : 0;
 	s->client_gives_up_percent = (uint32_t) pick_of(rng, 5, 30, 70);
+}
+
+/*
+ * In the end a single server may be linked with all others, which have too few friends
+ * to lead: who is well must then follow just this one.
+ */
+static void
+draw_bridge(Draw *draw)
+{
+	LabSettings *s = &draw->lab->settings;
+	uint32_t	well = draw->plan->n / 2 + 1;
+
+	if (well < 3 || s->voters != 0 || !rng_percent(draw->rng, 40))
+		return;
+	/* any server that is well in any case */
+	s->bridge = cluster_nth(draw->lab, draw->first_doomed,
+							draw->plan->n - 1 - (uint32_t) rng_below(draw->rng, well));
+	s->one_way = rng_percent(draw->rng, 50);
 }
 
 /* Commands that mean nothing, in bursts, mostly to who leads. */
@@ -447,6 +515,10 @@ draw_fates(Draw *draw)
 	uint32_t	quorum = plan->n / 2 + 1;
 	uint32_t	faulty = rng_percent(draw->rng, 50) ? plan->n - quorum : draw->doomed;
 	RaftNodeId	first_well = cluster_nth(draw->lab, draw->first_doomed, plan->n - quorum);
+	bool		all_vote = draw->lab->settings.voters == 0;
+
+	while (!cluster_is_quorum(draw->lab, mask_without(draw, faulty)))
+		faulty--;
 
 	plan->heals = true;
 	for (uint32_t k = 0; k < faulty; k++)
@@ -454,8 +526,8 @@ draw_fates(Draw *draw)
 		RaftNodeId	id = cluster_nth(draw->lab, draw->first_doomed, k);
 
 		plan->fate[id] = (PlanFate) rng_between(draw->rng, PLAN_DOWN, PLAN_NO_APPLIER);
-		/* in a group of three a single friend would make another quorum */
-		if (plan->fate[id] == PLAN_ONE_FRIEND && plan->n <= 3)
+		/* where few vote a single friend would make another quorum */
+		if (plan->fate[id] == PLAN_ONE_FRIEND && (plan->n <= 3 || !all_vote))
 			plan->fate[id] = PLAN_DEAF;
 		plan->friend[id] = cluster_nth(draw->lab, first_well, (uint32_t) rng_below(draw->rng, quorum));
 	}
@@ -472,10 +544,14 @@ simulate(Lab *lab)
 									  pick_of(draw.rng, 1, 2, 3, 3, 3, 4, 5, 5, 6, 7)));
 	draw.first_doomed = draw_node(&draw);
 	draw.doomed = (uint32_t) rng_below(draw.rng, plan->n - plan->n / 2);
+	draw_members(&draw);
+	while (!cluster_is_quorum(lab, mask_without(&draw, draw.doomed)))
+		draw.doomed--;
 	plan->end = rng_between(draw.rng, 2, 8) * T * (draw.storm ? 4 : 1);
 	draw_host(&draw);
 	draw_network(&draw);
 	draw_clients(&draw);
+	draw_bridge(&draw);
 	plan_take_knobs(plan, lab);
 	draw_faults(&draw);
 	draw_load(&draw);

@@ -297,6 +297,56 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming IS 'a stream fro
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming_error IS 'why this node refuses the stream of the peer; null once one was accepted';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming_error_time IS 'when it did so last';
 
+-- What a member tells another that asks for raft_cluster.  As its owner: the role of the
+-- connection needs no right but this one.
+CREATE FUNCTION raft.report(OUT node text, OUT version text, OUT role text, OUT term bigint, OUT leader text,
+                            OUT has_quorum boolean, OUT durable_index bigint, OUT commit_index bigint,
+                            OUT applied_index bigint, OUT state text, OUT error text,
+                            OUT match_index bigint, OUT lag bigint, OUT lag_time interval)
+    RETURNS SETOF record
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 5
+    AS $$
+    SELECT s.node, (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'raft_pg')
+               || ' (PostgreSQL ' || pg_catalog.current_setting('server_version') || ')',
+           s.role, s.term, s.leader, s.has_quorum, w.durable_index, s.commit_index, s.applied_index,
+           s.state, s.error, NULL, NULL, NULL
+        FROM @extschema@.raft_state() s LEFT JOIN raft.stat() w ON true
+    UNION ALL
+    SELECT p.node, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, p.match_index, p.lag, p.lag_time
+        FROM raft.stat_replication() p WHERE p.progress IS NOT NULL
+    $$;
+COMMENT ON FUNCTION raft.report()
+    IS 'this node as it describes itself, and on a leader what it knows of each peer; called by raft_cluster of another node';
+
+CREATE FUNCTION raft.cluster(OUT node text, OUT node_id integer, OUT member text, OUT role text,
+                             OUT reachable boolean, OUT version text, OUT term bigint, OUT leader text,
+                             OUT has_quorum boolean, OUT match_index bigint, OUT commit_index bigint,
+                             OUT applied_index bigint, OUT lag bigint, OUT lag_time interval,
+                             OUT state text, OUT reason text)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'raft_sql_cluster' LANGUAGE c ROWS 5;
+COMMENT ON FUNCTION raft.cluster() IS 'rows of raft_cluster';
+
+CREATE VIEW @extschema@.raft_cluster AS SELECT * FROM raft.cluster();
+COMMENT ON VIEW @extschema@.raft_cluster
+    IS 'all members, each asked at once over a connection of its own; takes raft_pg.connect_timeout at most';
+COMMENT ON COLUMN @extschema@.raft_cluster.node IS 'name of the member';
+COMMENT ON COLUMN @extschema@.raft_cluster.node_id IS 'its number in the group';
+COMMENT ON COLUMN @extschema@.raft_cluster.member IS 'voter or learner';
+COMMENT ON COLUMN @extschema@.raft_cluster.role IS 'follower, precandidate, candidate or leader, as it says itself';
+COMMENT ON COLUMN @extschema@.raft_cluster.reachable IS 'this server could open a session there just now';
+COMMENT ON COLUMN @extschema@.raft_cluster.version IS 'its versions of raft_pg and of PostgreSQL';
+COMMENT ON COLUMN @extschema@.raft_cluster.term IS 'its term';
+COMMENT ON COLUMN @extschema@.raft_cluster.leader IS 'whom it follows';
+COMMENT ON COLUMN @extschema@.raft_cluster.has_quorum IS 'leader: it hears a majority; else: it hears the leader';
+COMMENT ON COLUMN @extschema@.raft_cluster.match_index IS 'newest entry that the leader knows to be durable there; null while there is no leader, or it does not know';
+COMMENT ON COLUMN @extschema@.raft_cluster.commit_index IS 'newest entry that it knows to be committed';
+COMMENT ON COLUMN @extschema@.raft_cluster.applied_index IS 'newest entry whose effects can be read there';
+COMMENT ON COLUMN @extschema@.raft_cluster.lag IS 'entries of the leader''s log that it has not confirmed';
+COMMENT ON COLUMN @extschema@.raft_cluster.lag_time IS 'age of the oldest of these';
+COMMENT ON COLUMN @extschema@.raft_cluster.state IS 'running, stale, starting, stopping, stopped, failed or not started, as it says itself; unreachable; unknown: its server answers, but not the question';
+COMMENT ON COLUMN @extschema@.raft_cluster.reason IS 'why it does not work as it should, or could not be asked';
+
 CREATE FUNCTION @extschema@.raft_stat_reset() RETURNS void
     AS 'MODULE_PATHNAME', 'raft_sql_stat_reset' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.raft_stat_reset() IS 'sets the counters of pg_stat_raft and pg_stat_raft_replication to zero';
@@ -321,10 +371,11 @@ REVOKE ALL ON FUNCTION @extschema@.raft_start(text, json, text),
                        @extschema@.raft_leader(),
                        @extschema@.raft_stat_reset()
     FROM PUBLIC;
-REVOKE ALL ON @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication FROM PUBLIC;
+REVOKE ALL ON @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA raft TO pg_monitor;
-GRANT SELECT ON raft.members, @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication TO pg_monitor;
-GRANT EXECUTE ON FUNCTION raft.member_list(), raft.stat(), raft.stat_replication(),
+GRANT SELECT ON raft.members, @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster
+    TO pg_monitor;
+GRANT EXECUTE ON FUNCTION raft.member_list(), raft.stat(), raft.stat_replication(), raft.report(), raft.cluster(),
                           @extschema@.raft_state(), @extschema@.raft_is_leader(), @extschema@.raft_leader()
     TO pg_monitor;

@@ -40,6 +40,9 @@ SELECT * FROM pg_stat_raft;
 SELECT * FROM pg_stat_raft_replication;
 SELECT * FROM raft.log;
 SELECT * FROM raft.members;
+SELECT * FROM raft_cluster;
+SELECT * FROM raft.report();
+SELECT raft_stat_reset();
 CALL raft.stream(1, gen_random_uuid(), 1, 'a', 1, 1, 'b');
 RESET ROLE;
 
@@ -49,6 +52,8 @@ SELECT raft_is_leader(), raft_leader();
 SELECT node, role FROM pg_stat_raft;
 SELECT count(*) FROM pg_stat_raft_replication;
 SELECT node, is_leader FROM raft.members;
+SELECT node, role, state FROM raft_cluster;
+SELECT raft_stat_reset();
 SELECT raft_propose('mine');
 SELECT * FROM raft.log;
 SELECT * FROM raft.node;

@@ -1,8 +1,10 @@
 -- raft_state(), raft.members and the statistics views on a group of one
 CREATE EXTENSION raft_pg;
+SELECT count(*) FROM raft_cluster;
 \d pg_stat_raft
 \d pg_stat_raft_replication
 \d raft.members
+\d raft_cluster
 SELECT oid::regprocedure AS function FROM pg_proc WHERE proname LIKE 'raft\_%' ORDER BY 1::text;
 
 SELECT node FROM raft_start('solo');
@@ -20,6 +22,11 @@ SELECT node, node_id, group_id = (SELECT group_id FROM raft.node) AS group_id, s
 SELECT first_index, last_index - :first AS last, commit_index - :first AS committed,
        applied_index - :first AS applied, durable_index - :first AS durable
     FROM pg_stat_raft;
+
+-- the whole cluster, as each member describes itself
+SELECT node, node_id, member, role, reachable, version ~ '^\d.* \(PostgreSQL \d.*\)$' AS version, term > 0 AS term, leader,
+       has_quorum, match_index = commit_index AS match, applied_index = commit_index AS applied, lag, lag_time, state, reason
+    FROM raft_cluster;
 
 -- figures that move as they should
 SELECT proposals, commands, failures, entries_appended, leaderships, boot_count, messages_received,
@@ -69,6 +76,7 @@ SELECT raft_is_leader(), raft_leader(), has_quorum, state FROM raft_state();
 SELECT raft_stop();
 SELECT count(*) FROM pg_stat_raft;
 SELECT node, role, term, state FROM raft_state();
+SELECT node, role, reachable, state, reason FROM raft_cluster;
 SELECT node FROM raft_start();
 SELECT raft_propose('again') - :first AS place;
 SELECT boot_count - :before_boot_count AS boots, term > :before_term AS later_term, node FROM pg_stat_raft;

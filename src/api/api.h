@@ -11,6 +11,7 @@
  * wait.c		raft_wait, and timeouts
  * state.c		raft_state, raft_is_leader, raft_leader, raft.members
  * stats.c		pg_stat_raft, pg_stat_raft_replication
+ * cluster.c	raft_cluster
  *
  *-------------------------------------------------------------------------
  */
@@ -94,6 +95,9 @@ extern void raft_statement_proposed(RaftIndex index);
 
 extern Datum raft_group_id_datum(const uint8 group_id[RAFT_GROUP_ID_BYTES]);
 extern const char *raft_member_role_name(uint8 flags);
+
+/* Members of the active configuration; of the first one while that is not known. */
+extern int	raft_members_now(const RaftNodeRow *row, RaftGroupMember **members);
 
 /* The group's state; "stale" while its node worker is overdue. */
 extern const char *raft_state_name(RaftGroupState state, const RaftStanding *standing);

@@ -195,6 +195,15 @@ stored_members(const RaftNodeRow *row, RaftGroupMember **members)
 									 VARSIZE(row->bootstrap) - VARHDRSZ, members);
 }
 
+int
+raft_members_now(const RaftNodeRow *row, RaftGroupMember **members)
+{
+	RaftGroup  *group = raft_group_find(MyDatabaseId);
+	int			n = group == NULL ? 0 : raft_group_get_members(group, members);
+
+	return n > 0 ? n : stored_members(row, members);
+}
+
 Datum
 raft_sql_members(PG_FUNCTION_ARGS)
 {
@@ -203,7 +212,7 @@ raft_sql_members(PG_FUNCTION_ARGS)
 	RaftGroupMember *members;
 	RaftNodeRow row;
 	RaftStanding standing = {0};
-	int			n = 0;
+	int			n;
 
 	raft_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
@@ -212,12 +221,8 @@ raft_sql_members(PG_FUNCTION_ARGS)
 
 	group = raft_group_find(MyDatabaseId);
 	if (group != NULL)
-	{
 		raft_group_get_standing(group, &standing);
-		n = raft_group_get_members(group, &members);
-	}
-	if (n == 0)
-		n = stored_members(&row, &members);
+	n = raft_members_now(&row, &members);
 
 	for (int i = 0; i < n; i++)
 	{

@@ -223,6 +223,8 @@ disk_sync_done(Lab *lab, Node *node)
 	while (n < disk->n_pending && disk->pending[n].op <= upto)
 		n++;
 	disk_perform_pending(lab, node, n);
+	if (HOST_MUTANT(FLUSH_COVERS_LATER))
+		upto = node->written;
 	disk->syncing = false;
 	if (disk->n_pending > 0)
 		disk_begin_sync(lab, node);
@@ -270,6 +272,14 @@ disk_abandon(Lab *lab, Node *node, const char *why)
 		disk_tear(lab, node, &disk->pending[0]);
 	disk->n_pending = 0;
 	disk->syncing = false;
+}
+
+/* All that was started is flushed. */
+void
+disk_settle(Lab *lab, Node *node)
+{
+	disk_perform_pending(lab, node, node->disk.n_pending);
+	node->disk.syncing = false;
 }
 
 /* The first writes under way reach the image just before the power fails. */

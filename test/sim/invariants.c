@@ -334,12 +334,12 @@ check_positions(Lab *lab, Node *node)
 			  raft_core_term_at(node->core, log->last) == simlog_term(log, log->last),
 			  "node %u: the core's log is %llu..%llu, the host's %llu..%llu", node->id,
 			  ULL(status->first), ULL(status->last), ULL(log->first), ULL(log->last));
-	if (status->first - 1 > status->applied || status->applied > node->visible ||
-		node->visible > bound || bound > status->last || status->commit > status->last ||
+	if (status->first - 1 > status->applied || status->applied > node->told_visible ||
+		node->told_visible > bound || bound > status->last || status->commit > status->last ||
 		status->durable > status->last || status->verified > status->last)
 		lab_fail(lab, 11, "node %u: first %llu, applied %llu, visible %llu, commit %llu, "
 				 "durable %llu, last %llu", node->id, ULL(status->first), ULL(status->applied),
-				 ULL(node->visible), ULL(status->commit), ULL(status->durable), ULL(status->last));
+				 ULL(node->told_visible), ULL(status->commit), ULL(status->durable), ULL(status->last));
 	if (status->durable >= log->first &&
 		(status->durable > image->last ||
 		 simlog_at(image, status->durable)->chain != simlog_at(log, status->durable)->chain))

@@ -221,6 +221,7 @@ extern void disk_start_write(Lab *lab, Node *node, const DiskOp *op);
 extern void disk_compact(Lab *lab, Node *node, RaftIndex upto);
 extern void disk_sync_done(Lab *lab, Node *node);
 extern void disk_fail(Lab *lab, Node *node);
+extern void disk_settle(Lab *lab, Node *node);
 extern void disk_keep(Lab *lab, Node *node, size_t n);
 extern void disk_crash(Lab *lab, Node *node);
 extern const char *disk_recover(Lab *lab, Node *node, RaftBoot *boot);
@@ -247,7 +248,8 @@ typedef struct SimEvent
 	SimEventType type;
 	RaftNodeId	node;			/* whose event it is */
 	RaftNodeId	peer;			/* MESSAGE: sender; UNREACHABLE: the peer */
-	uint64_t	boot;			/* of the node when posted; MESSAGE: of the connection */
+	bool		late;			/* TICK: it waited with other events */
+	uint64_t	boot;			/* of the node when posted; APPLY..: its life; MESSAGE: of the connection */
 	uint64_t	value;			/* DISK_DURABLE: op; APPLY: its number; APPLY_DURABLE: index;
 								 * MESSAGE: size; CLIENT: number of the wake-up */
 	union
@@ -345,6 +347,7 @@ struct Node
 	uint64_t	ambush;			/* .. or from when it gets this role; 0 = not */
 	RaftRole	ambush_as;
 	uint64_t	boot;			/* boot count */
+	uint64_t	life;			/* of the server: its applier survives a start of the node's worker */
 	void	   *memory;
 	RaftCore   *core;
 	SimLog		log;
@@ -356,7 +359,9 @@ struct Node
 	RaftOp		written;		/* last op that the core handed out */
 	RaftOp		synced;			/* last op that it was told is durable */
 	RaftIndex	ready;			/* may be applied */
-	RaftIndex	visible;		/* applied */
+	RaftIndex	visible;		/* applied, as the applier says .. */
+	RaftIndex	told_visible;	/* .. and as the core was told */
+	RaftIndex	told_durable;
 	Machine		machine;		/* at visible */
 	RaftIndex	applying;		/* end of the apply under way, 0 = none */
 	uint64_t	apply_number;	/* of the apply under way */
@@ -367,6 +372,12 @@ struct Node
 	RaftTime	deadline;		/* by its own clock */
 	ProposeResult result;
 
+	/* the entries that were sent last: several peers often get the same */
+	RaftIndex	range_first;	/* 0 = none */
+	RaftIndex	range_last;
+	const uint8_t *range;
+	uint32_t	range_size;
+
 	/* its clock: clock_local at the time clock_true, and how fast it goes since then */
 	RaftTime	clock_true;
 	RaftTime	clock_local;
@@ -374,6 +385,7 @@ struct Node
 };
 
 extern void node_start(Lab *lab, Node *node);
+extern void node_restart_worker(Lab *lab, Node *node);
 extern void node_crash(Lab *lab, Node *node);
 extern void node_settings(Lab *lab, Node *node);
 extern RaftTime node_clock(const Lab *lab, const Node *node);

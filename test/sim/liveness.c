@@ -27,6 +27,7 @@
 #define LATEST_REPORT	(7 * T)		/* of a failed call */
 #define SLOW_FLUSH		T
 #define SLOW_COMMANDS	5
+#define STANDSTILL		(1200 * MS)
 #define IDLE_TIME		(2 * T)
 #define SMALL_MESSAGE	(RAFT_FRAME_HEADER + 2 * RAFT_RECORD_HEADER)
 
@@ -409,6 +410,25 @@ expect_calm_of_full_logs(Lab *lab, RaftTime quiet)
 		lab->nodes[i].log_capacity = 0;
 }
 
+/*
+ * Everybody stands still for longer than any timeout, as on a machine that is suspended,
+ * the leader a little longer.  What waited for it says that it is followed.
+ */
+static void
+expect_leader_to_survive_standstill(Lab *lab)
+{
+	RaftNodeId	leader = expect_leader(lab);
+	RaftTerm	term = cluster_term(lab, leader);
+
+	lab_trace(lab, "test: all stand still");
+	cluster_start(lab, leader, cluster_number(1));
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		lab->nodes[i].paused_until = lab->now + STANDSTILL + (i == leader ? 30 * MS : 0);
+	cluster_sleep(lab, STANDSTILL + T);
+	lab_check(lab, lab->nodes[leader].status.role == RAFT_LEADER && cluster_term(lab, leader) == term,
+			  "a standstill costs node %u its leadership", leader);
+}
+
 /* May two of those that are well, and are not the bridge, reach each other both ways? */
 static bool
 are_friends(Lab *lab, RaftNodeId a, RaftNodeId b)
@@ -493,6 +513,8 @@ liveness_phase(Lab *lab, const Plan *plan)
 	expect_command(lab, false);
 	cluster_sleep(lab, T / 2);
 	expect_calm(lab, "in the end");
+	if (lab->n > 1 && plan_well(plan) == lab->n)
+		expect_leader_to_survive_standstill(lab);
 	if (lab->settings.bridge != 0)
 		expect_bridge_to_lead(lab);
 }

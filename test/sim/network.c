@@ -45,29 +45,49 @@ is_request(RaftMessageType type)
 	return type == RAFT_MSG_PREVOTE || type == RAFT_MSG_VOTE || type == RAFT_MSG_APPEND;
 }
 
+/* Finds the records of a range, anew only when they are not those that were sent last. */
+static void
+read_range(Node *node, RaftIndex first, RaftIndex last)
+{
+	uint8_t    *records;
+	uint32_t	size = 0;
+
+	if (node->range_first == first && node->range_last == last)
+		return;
+	for (RaftIndex i = first; i <= last; i++)
+		size += simlog_at(&node->log, i)->length;
+	records = run_alloc(size);
+	node->range_first = first;
+	node->range_last = last;
+	node->range = records;
+	node->range_size = size;
+	for (RaftIndex i = first; i <= last; i++)
+	{
+		const LogEntry *entry = simlog_at(&node->log, i);
+
+		memcpy(records, entry->record, entry->length);
+		records += entry->length;
+	}
+}
+
 static uint8_t *
 encode_frame(Lab *lab, Node *from, const RaftMessage *message, uint32_t *size)
 {
 	uint32_t	records = 0;
 	uint8_t    *frame;
 
-	for (uint32_t i = 1; i <= message->n_entries; i++)
-		records += simlog_at(&from->log, message->log_index + i)->length;
+	if (message->n_entries > 0)
+	{
+		read_range(from, message->log_index + 1, message->log_index + message->n_entries);
+		records = from->range_size;
+	}
 	*size = RAFT_FRAME_HEADER + records;
 	frame = run_alloc(*size);
 	raft_frame_header(frame, lab_group, message, records);
-	records = RAFT_FRAME_HEADER;
-	for (uint32_t i = 1; i <= message->n_entries; i++)
-	{
-		const LogEntry *entry = simlog_at(&from->log, message->log_index + i);
-
-		memcpy(frame + records, entry->record, entry->length);
-		records += entry->length;
-	}
-	if (message->n_entries > 1 &&
-		records - RAFT_FRAME_HEADER > lab->settings.core.max_batch_bytes)
-		lab_fail(lab, 19, "node %u sends %u bytes of entries in one message", from->id,
-				 records - RAFT_FRAME_HEADER);
+	if (records > 0)
+		memcpy(frame + RAFT_FRAME_HEADER, from->range, records);
+	if (message->n_entries > 1 && records > lab->settings.core.max_batch_bytes)
+		lab_fail(lab, 19, "node %u sends %u bytes of entries in one message", from->id, records);
 	return frame;
 }
 

@@ -143,7 +143,7 @@ start_apply(Lab *lab, Node *node)
 		.at = at + rng_below(&lab->rng_host, lab->settings.apply_delay + node->apply_slow + 1),
 		.type = SIM_APPLY,
 		.node = node->id,
-		.boot = node->boot,
+		.boot = node->life,
 		.value = ++node->apply_number
 	});
 }
@@ -163,7 +163,7 @@ node_kill_applier(Lab *lab, Node *node, RaftTime until)
 static void
 compact(Lab *lab, Node *node)
 {
-	RaftIndex	limit = node->status.floor < node->disk.applied ? node->status.floor : node->disk.applied;
+	RaftIndex	limit = node->status.floor < node->told_durable ? node->status.floor : node->told_durable;
 	RaftEvent	event = {.type = RAFT_EVENT_COMPACTED, .now = lab->now};
 
 	if (!lab->settings.compact || limit < node->log.first)
@@ -176,13 +176,28 @@ compact(Lab *lab, Node *node)
 	node_step(lab, node, &event);
 }
 
+/*
+ * Tells the core how far the applier is, which may be ahead of what a core knows that
+ * has started since: no more than it has itself said may be applied, and never less than before.
+ */
 static void
 report_applied(Lab *lab, Node *node)
 {
 	RaftEvent	event = {.type = RAFT_EVENT_APPLIED, .now = lab->now};
+	RaftIndex	visible = node->visible;
+	RaftIndex	durable = node->disk.applied;
 
-	event.u.applied.visible = node->visible;
-	event.u.applied.durable = node->disk.applied;
+	if (!HOST_MUTANT(APPLIER_UNCLAMPED))
+	{
+		visible = visible < node->ready ? visible : node->ready;
+		visible = visible > node->told_visible ? visible : node->told_visible;
+		durable = durable < visible ? durable : visible;
+		durable = durable > node->told_durable ? durable : node->told_durable;
+	}
+	if (visible == node->told_visible && durable == node->told_durable)
+		return;
+	event.u.applied.visible = node->told_visible = visible;
+	event.u.applied.durable = node->told_durable = durable;
 	node_step(lab, node, &event);
 }
 
@@ -232,7 +247,7 @@ apply(Lab *lab, Node *node)
 			.at = lab->now + rng_below(&lab->rng_host, lab->settings.apply_durable_delay + 1),
 			.type = SIM_APPLY_DURABLE,
 			.node = node->id,
-			.boot = node->boot,
+			.boot = node->life,
 			.value = node->visible,
 			.machine = run_copy(&node->machine, sizeof(Machine))
 		});
@@ -282,6 +297,9 @@ execute_write(Lab *lab, Node *node, const RaftEvent *event, const RaftWrite *wri
 		trace_write(lab, node, write);
 	invariants_write(lab, node, write);
 	node->written = write->op;
+	if (write->truncate_from != 0 && write->truncate_from <= node->range_last &&
+		!HOST_MUTANT(SEND_CACHE_KEPT))
+		node->range_first = node->range_last = 0;
 	if (write->truncate_from != 0)
 		simlog_truncate(&node->log, write->truncate_from);
 	op.op = write->op;
@@ -382,6 +400,8 @@ node_step(Lab *lab, Node *node, const RaftEvent *event)
 	node->deadline = actions->deadline;
 	invariants_after_step(lab, node);
 	arm_tick(lab, node);
+	if (node->visible > node->told_visible && node->ready > node->told_visible)
+		report_applied(lab, node);
 }
 
 /* ----------------------------------------------------- start, crash, use */
@@ -406,9 +426,9 @@ recover(Lab *lab, Node *node, RaftBoot *boot)
 	return false;
 }
 
-/* Starts the core from what is on the disk. */
-void
-node_start(Lab *lab, Node *node)
+/* Starts the core from what is on the disk; the server with it, or the node's worker alone. */
+static void
+start_worker(Lab *lab, Node *node, bool server)
 {
 	RaftInit	init = {0};
 	RaftBoot	boot;
@@ -421,15 +441,21 @@ node_start(Lab *lab, Node *node)
 	node->written = 0;
 	node->synced = 0;
 	node->tick_at = 0;
-	node->applying = 0;
+	node->range_first = node->range_last = 0;
 	node->crash_in = 0;
 	node->ambush = 0;
 	if (!recover(lab, node, &boot))
 		return;
 	node->ready = boot.applied;
-	node->visible = boot.applied;
-	node->machine = node->disk.machine;
-	node->commands = simlog_at(&node->log, boot.applied)->commands;
+	node->told_visible = node->told_durable = boot.applied;
+	if (server)
+	{
+		node->life++;
+		node->applying = 0;
+		node->visible = boot.applied;
+		node->machine = node->disk.machine;
+		node->commands = simlog_at(&node->log, boot.applied)->commands;
+	}
 
 	init.self = node->id;
 	init.boot = node->boot;
@@ -453,6 +479,26 @@ node_start(Lab *lab, Node *node)
 	node_step(lab, node, &event);
 	if (node->up)
 		invariants_recovered(lab, node, &boot);
+}
+
+void
+node_start(Lab *lab, Node *node)
+{
+	start_worker(lab, node, true);
+}
+
+/*
+ * The node's worker ends and starts again, in a server that lives: nothing that was
+ * written is lost, and the applier goes on.
+ */
+void
+node_restart_worker(Lab *lab, Node *node)
+{
+	if (!node->up || node->stopped)
+		return;
+	lab_trace(lab, "test: the worker of n%u starts again", node->id);
+	disk_settle(lab, node);
+	start_worker(lab, node, false);
 }
 
 /* Drops everything in memory; the disk keeps what it keeps. */
@@ -509,6 +555,16 @@ node_tick(Lab *lab, Node *node, const SimEvent *event)
 
 	if (event->value != node->tick_at)
 		return;					/* an earlier one was posted since */
+	if (event->late && !HOST_MUTANT(TICK_FIRST))
+	{
+		/* messages that wait, too, come first: the leader's may be among them */
+		SimEvent	last = *event;
+
+		last.at = lab->now;
+		last.late = false;
+		sched_post(&lab->sched, last);
+		return;
+	}
 	node->tick_at = 0;
 	if (node->deadline > node_clock(lab, node) &&
 		!comes_early(lab))
@@ -534,6 +590,7 @@ node_handle(Lab *lab, const SimEvent *event)
 	{
 		SimEvent	later = *event;
 
+		later.late = true;
 		later.at = node->paused_until > lab->now ? node->paused_until : lab->now + MS;
 		sched_post(&lab->sched, later);
 		return;
@@ -548,7 +605,8 @@ node_handle(Lab *lab, const SimEvent *event)
 		network_unreachable(lab, event);
 		return;
 	}
-	if (!node->up || node->boot != event->boot || node->stopped)
+	if (!node->up || node->stopped || event->boot !=
+		(event->type == SIM_APPLY || event->type == SIM_APPLY_DURABLE ? node->life : node->boot))
 		return;
 	switch (event->type)
 	{

@@ -146,6 +146,13 @@ verb_start(Lab *lab, const uint64_t *args)
 	node_start(lab, node);
 }
 
+/* Only the process that is the node, not its server. */
+static void
+verb_restart_worker(Lab *lab, const uint64_t *args)
+{
+	node_restart_worker(lab, &lab->nodes[args[0]]);
+}
+
 /* It dies between two actions, so many from now. */
 static void
 verb_kill_in(Lab *lab, const uint64_t *args)
@@ -307,6 +314,7 @@ const PlanVerb fault_verbs[] = {
 	{"replay", "nc", verb_replay},
 	{"kill", "n", verb_kill},
 	{"start", "n", verb_start},
+	{"restart-worker", "n", verb_restart_worker},
 	{"kill-in", "nc", verb_kill_in},
 	{"ambush", "ncz", verb_ambush},
 	{"pause-leaders", "t", verb_pause_leaders},

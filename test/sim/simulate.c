@@ -253,6 +253,13 @@ draw_doom(Draw *draw)
 	}
 }
 
+/* The process that is the node starts again, alone, perhaps after its applier. */
+static void
+draw_worker(Draw *draw)
+{
+	add(draw, "restart-worker", draw_node(draw), 0);
+}
+
 static void
 draw_pause(Draw *draw)
 {
@@ -330,6 +337,7 @@ static const struct
 	{draw_disk_error, 20},
 	{draw_room, 20},
 	{draw_doom, 20},
+	{draw_worker, 15},
 	{draw_pause, 20},
 	{draw_time, 25},
 	{draw_applier, 25},

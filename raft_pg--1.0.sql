@@ -43,11 +43,9 @@ CREATE TABLE raft.node (
     group_id   uuid NOT NULL,
     bootstrap  bytea NOT NULL,
     members    jsonb NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    created_at timestamptz NOT NULL
 );
-CREATE UNIQUE INDEX node_one_row ON raft.node ((true));
 COMMENT ON TABLE raft.node IS 'identity that raft_start() gave this database; at most one row';
-COMMENT ON INDEX raft.node_one_row IS 'a database is one node of one group';
 COMMENT ON COLUMN raft.node.node IS 'name of this node';
 COMMENT ON COLUMN raft.node.node_id IS 'number of this node in the group';
 COMMENT ON COLUMN raft.node.group_id IS 'identity of the group, the same on every node';
@@ -59,28 +57,48 @@ COMMENT ON COLUMN raft.node.created_at IS 'when raft_start() was first called he
 -- page for HOT updates, and is vacuumed when old snapshots let dead versions pile up.
 CREATE TABLE raft.applied (
     applied_index  bigint NOT NULL,
+    failures       bigint NOT NULL,
     apply_function text
 ) WITH (fillfactor = 10, vacuum_truncate = off,
         autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0,
         autovacuum_analyze_threshold = 1000000000);
-INSERT INTO raft.applied VALUES (0, NULL);
+INSERT INTO raft.applied VALUES (0, 0, NULL);
 COMMENT ON TABLE raft.applied IS 'how far this database has applied the log; changed in the transaction of the commands themselves';
 COMMENT ON COLUMN raft.applied.applied_index IS 'every entry up to here is applied; pg_stat_raft may be ahead where nothing had to be stored';
+COMMENT ON COLUMN raft.applied.failures IS 'commands up to there whose result is an error';
 COMMENT ON COLUMN raft.applied.apply_function IS 'function that gets each command, as set by raft_set_apply()';
 
 CREATE TABLE raft.failures (
     index     bigint NOT NULL PRIMARY KEY,
+    number    bigint NOT NULL,
     term      bigint NOT NULL,
     sqlstate  text NOT NULL,
     message   text NOT NULL,
     failed_at timestamptz NOT NULL
 );
-COMMENT ON TABLE raft.failures IS 'commands whose result is an error; rows may be deleted at any time';
+COMMENT ON TABLE raft.failures IS 'the newest raft_pg.max_failures commands whose result is an error; rows may be deleted at any time';
 COMMENT ON COLUMN raft.failures.index IS 'position of the command in the log';
+COMMENT ON COLUMN raft.failures.number IS 'counts the failures from the beginning of the log';
 COMMENT ON COLUMN raft.failures.term IS 'term of its entry';
 COMMENT ON COLUMN raft.failures.sqlstate IS 'error code that the apply function raised';
-COMMENT ON COLUMN raft.failures.message IS 'primary message of that error';
+COMMENT ON COLUMN raft.failures.message IS 'primary message of that error, its first 4096 bytes';
 COMMENT ON COLUMN raft.failures.failed_at IS 'when this node applied it';
+
+-- raft_pg writes these tables without SQL, which fires no trigger: whoever comes here is
+-- somebody else.
+CREATE FUNCTION raft.refuse_change() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'raft_refuse_change' LANGUAGE c;
+COMMENT ON FUNCTION raft.refuse_change() IS 'trigger of tables that raft_pg alone writes';
+
+CREATE TRIGGER refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON raft.node
+    EXECUTE FUNCTION raft.refuse_change();
+CREATE TRIGGER refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON raft.applied
+    EXECUTE FUNCTION raft.refuse_change();
+CREATE TRIGGER refuse_change BEFORE INSERT OR UPDATE ON raft.failures
+    EXECUTE FUNCTION raft.refuse_change();
+ALTER TABLE raft.node ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE raft.applied ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE raft.failures ENABLE ALWAYS TRIGGER refuse_change;
 
 -- ---------------------------------------------------------------------------
 -- Between nodes

@@ -120,6 +120,13 @@ typedef bool TU_UpdateIndexes;
 #define RAFT_ANALYZE_BLOCK_ARGS		BlockNumber block, BufferAccessStrategy strategy
 #endif
 
+/* A primary key that is deferrable is one on request since 18. */
+#if PG_VERSION_NUM >= 180000
+#define raft_primary_key(relation)	RelationGetPrimaryKeyIndex(relation, false)
+#else
+#define raft_primary_key(relation)	RelationGetPrimaryKeyIndex(relation)
+#endif
+
 /* One check of ownership for all kinds of objects since 16. */
 #if PG_VERSION_NUM >= 160000
 #define raft_function_ownercheck(oid, role) \

@@ -39,6 +39,7 @@ int			raft_heartbeat_interval_ms = 100;
 int			raft_election_timeout_ms = 600;
 int			raft_connect_timeout_ms = 2000;
 int			raft_max_command_size_kb = 256;
+int			raft_max_failures = 10000;
 int			raft_propose_timeout_ms = 30000;
 bool		raft_record_events = false;
 int			raft_record_events_limit_mb = 1024;
@@ -151,6 +152,14 @@ define_reloadable_settings(void)
 							256, 1, 64 * 1024,
 							PGC_SIGHUP, GUC_UNIT_KB,
 							check_max_command_size, NULL, NULL);
+
+	DefineCustomIntVariable("raft_pg.max_failures",
+							"Commands whose result is an error that are kept in raft.failures, the newest ones.",
+							NULL,
+							&raft_max_failures,
+							10000, 0, INT_MAX,
+							PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("raft_pg.heartbeat_interval",
 							"A leader lets at most this long pass without a message to each peer.",

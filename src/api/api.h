@@ -5,7 +5,6 @@
  *
  * start.c		raft_start, raft_stop
  * members.c	the members given to raft_start: checks, group id, first configuration
- * node_row.c	the row of raft.node
  * propose.c	raft_propose, raft_propose_async, raft_set_apply
  * statement.c	cancels of a statement that has proposed something
  * wait.c		raft_wait, and timeouts
@@ -20,6 +19,7 @@
 
 #include "raft_pg.h"
 #include "node/group.h"
+#include "node/node_row.h"
 
 /* --- members.c --- */
 
@@ -55,25 +55,6 @@ extern void raft_members_group_id(const RaftGivenMembers *members, const char *c
 extern bytea *raft_members_bootstrap(const RaftGivenMembers *members);
 
 extern Datum raft_members_jsonb(const RaftGivenMembers *members);
-
-/* --- node_row.c --- */
-
-/* The row of raft.node: who this database is. */
-typedef struct RaftNodeRow
-{
-	char	   *node;
-	RaftNodeId	node_id;
-	uint8		group_id[RAFT_GROUP_ID_BYTES];
-	bytea	   *bootstrap;
-} RaftNodeRow;
-
-/* Keeps other sessions from starting or stopping until the end of the transaction. */
-extern void raft_node_row_lock(void);
-
-/* False when raft_start() was never called.  Needs no right on the table. */
-extern bool raft_node_row_read(RaftNodeRow *row);
-
-extern void raft_node_row_insert(const RaftNodeRow *row, Datum members);
 
 /* --- wait.c --- */
 

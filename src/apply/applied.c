@@ -11,43 +11,48 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "apply/apply.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "executor/tuptable.h"
+#include "mb/pg_wchar.h"
 #include "storage/bufmgr.h"
+#include "tables.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#define APPLIED_COLUMNS			2
-#define APPLIED_INDEX			1
-#define APPLIED_FUNCTION		2
+enum
+{
+	APPLIED_INDEX,
+	APPLIED_FAILURES,
+	APPLIED_FUNCTION
+};
+
+enum
+{
+	FAILURE_INDEX,
+	FAILURE_NUMBER,
+	FAILURE_TERM,
+	FAILURE_SQLSTATE,
+	FAILURE_MESSAGE,
+	FAILURE_TIME
+};
+
+/* Of an error message, bytes that raft.failures keeps. */
+#define MAX_MESSAGE_BYTES		4096
 
 /* Where the row was last seen: saves the scan while nobody else changes the table. */
 static ItemPointerData applied_tid;
 static Oid	applied_tid_relation = InvalidOid;
 
-static Relation
-open_applied(LOCKMODE mode)
-{
-	Oid			relation;
-
-	relation = get_relname_relid("applied", get_namespace_oid(RAFT_SCHEMA, false));
-	if (!OidIsValid(relation))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"%s.applied\" does not exist", RAFT_SCHEMA)));
-	return table_open(relation, mode);
-}
+/* --- raft.applied --- */
 
 /* The row by its last known address; the caller frees the copy.  NULL: not there any more. */
 static HeapTuple
@@ -99,83 +104,140 @@ get_applied(Relation relation, Snapshot snapshot)
 }
 
 void
-raft_applied_read(RaftIndex *index, char **function)
+raft_applied_read(RaftApplied *applied)
 {
-	Relation	relation = open_applied(AccessShareLock);
+	Relation	relation = raft_table_open(&raft_applied_table, AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	HeapTuple	tuple = get_applied(relation, snapshot);
-	Datum		values[APPLIED_COLUMNS];
-	bool		nulls[APPLIED_COLUMNS];
+	Datum		values[RAFT_TABLE_MAX_COLUMNS];
+	bool		nulls[RAFT_TABLE_MAX_COLUMNS];
 
-	heap_deform_tuple(tuple, RelationGetDescr(relation), values, nulls);
-	*index = (RaftIndex) DatumGetInt64(values[APPLIED_INDEX - 1]);
-	*function = nulls[APPLIED_FUNCTION - 1] ? NULL :
-		TextDatumGetCString(values[APPLIED_FUNCTION - 1]);
+	raft_table_deform(&raft_applied_table, relation, tuple, values, nulls);
+	applied->index = (RaftIndex) DatumGetInt64(values[APPLIED_INDEX]);
+	applied->failures = (uint64) DatumGetInt64(values[APPLIED_FAILURES]);
+	applied->function = nulls[APPLIED_FUNCTION] ? NULL :
+		TextDatumGetCString(values[APPLIED_FUNCTION]);
 	UnregisterSnapshot(snapshot);
 	table_close(relation, AccessShareLock);
 }
 
-void
-raft_applied_store(RaftIndex before, RaftIndex index, const char *function)
+static void
+check_before(RaftIndex stored, RaftIndex before)
 {
-	Relation	relation = open_applied(RowExclusiveLock);
+	if (stored != before)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("table \"%s.applied\" says index %llu where %llu was stored", RAFT_SCHEMA,
+						(unsigned long long) stored, (unsigned long long) before),
+				 errdetail("Somebody else has changed it.")));
+}
+
+void
+raft_applied_store(RaftIndex before, const RaftApplied *applied)
+{
+	Relation	relation = raft_table_open(&raft_applied_table, RowExclusiveLock);
 
 	/* kept over the update: a table that may have toasted values needs one */
 	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	HeapTuple	old = get_applied(relation, snapshot);
-	HeapTuple	new;
-	Datum		values[APPLIED_COLUMNS];
-	bool		nulls[APPLIED_COLUMNS];
-	bool		replace[APPLIED_COLUMNS] = {true, true};
+	Datum		values[RAFT_TABLE_MAX_COLUMNS];
+	bool		nulls[RAFT_TABLE_MAX_COLUMNS];
 
-	heap_deform_tuple(old, RelationGetDescr(relation), values, nulls);
-	if ((RaftIndex) DatumGetInt64(values[APPLIED_INDEX - 1]) != before)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("table \"%s.applied\" says index %llu where %llu was stored", RAFT_SCHEMA,
-						(unsigned long long) DatumGetInt64(values[APPLIED_INDEX - 1]),
-						(unsigned long long) before),
-				 errdetail("Somebody else has changed it.")));
+	raft_table_deform(&raft_applied_table, relation, old, values, nulls);
+	check_before((RaftIndex) DatumGetInt64(values[APPLIED_INDEX]), before);
 
-	nulls[APPLIED_FUNCTION - 1] = function == NULL;
-	values[APPLIED_INDEX - 1] = Int64GetDatum((int64) index);
-	values[APPLIED_FUNCTION - 1] = function == NULL ? (Datum) 0 : CStringGetTextDatum(function);
-
-	new = heap_modify_tuple(old, RelationGetDescr(relation), values, nulls, replace);
-
-	/* Made for catalogs, but nothing in it is: it updates a heap and its indexes. */
-	CatalogTupleUpdate(relation, &old->t_self, new);
-	applied_tid = new->t_self;
+	values[APPLIED_INDEX] = Int64GetDatum((int64) applied->index);
+	values[APPLIED_FAILURES] = Int64GetDatum((int64) applied->failures);
+	nulls[APPLIED_FUNCTION] = applied->function == NULL;
+	if (applied->function != NULL)
+		values[APPLIED_FUNCTION] = CStringGetTextDatum(applied->function);
+	applied_tid = raft_table_update(relation, old, values, nulls);
 	applied_tid_relation = RelationGetRelid(relation);
 
 	heap_freetuple(old);
-	heap_freetuple(new);
 	UnregisterSnapshot(snapshot);
 	table_close(relation, NoLock);
 }
 
-void
-raft_failure_store(RaftIndex index, RaftTerm term, int sqlstate, const char *message)
-{
-	Oid			types[] = {INT8OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID};
-	Datum		values[lengthof(types)];
+/* --- raft.failures --- */
 
-	values[0] = Int64GetDatum((int64) index);
-	values[1] = Int64GetDatum((int64) term);
-	values[2] = CStringGetTextDatum(unpack_sql_state(sqlstate));
-	values[3] = CStringGetTextDatum(message);
-	values[4] = TimestampTzGetDatum(GetCurrentTimestamp());
+/* A row that somebody is just deleting is left to him. */
+static void
+delete_failure(Relation relation, Snapshot snapshot, TupleTableSlot *slot, ItemPointer tid)
+{
+	TM_FailureData failure;
+
+	if (table_tuple_lock(relation, tid, snapshot, slot, GetCurrentCommandId(true), LockTupleExclusive,
+						 LockWaitSkip, 0, &failure) == TM_Ok)
+		CatalogTupleDelete(relation, tid);
+}
+
+/*
+ * Deletes the oldest rows, those with numbers up to "last".  The numbers are the same
+ * on every node, so with equal settings every node keeps the same rows.
+ */
+static void
+prune_failures(Relation relation, uint64 last)
+{
+	Oid			key = raft_primary_key(relation);
+	Relation	index;
+	Snapshot	snapshot;
+	TupleTableSlot *slot;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(key))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s.failures\" has no primary key", RAFT_SCHEMA)));
+	index = index_open(key, RowExclusiveLock);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	slot = table_slot_create(relation, NULL);
+	scan = systable_beginscan_ordered(relation, index, snapshot, 0, NULL);
+	while ((tuple = systable_getnext_ordered(scan, ForwardScanDirection)) != NULL)
+	{
+		Datum		values[RAFT_TABLE_MAX_COLUMNS];
+		bool		nulls[RAFT_TABLE_MAX_COLUMNS];
+
+		raft_table_deform(&raft_failures_table, relation, tuple, values, nulls);
+		if ((uint64) DatumGetInt64(values[FAILURE_NUMBER]) > last)
+			break;
+		delete_failure(relation, snapshot, slot, &tuple->t_self);
+	}
+	systable_endscan_ordered(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	index_close(index, RowExclusiveLock);
+}
+
+/* The beginning of a message, up to a whole character. */
+static text *
+clipped_message(const char *message)
+{
+	int			length = pg_mbcliplen(message, strlen(message), MAX_MESSAGE_BYTES);
+
+	return cstring_to_text_with_len(message, length);
+}
+
+void
+raft_failure_store(RaftIndex index, uint64 number, RaftTerm term, int sqlstate, const char *message)
+{
+	Relation	relation = raft_table_open(&raft_failures_table, RowExclusiveLock);
+	Datum		values[RAFT_TABLE_MAX_COLUMNS];
+	bool		nulls[RAFT_TABLE_MAX_COLUMNS] = {false};
 
 	/* The command's own snapshot went with its subtransaction. */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	PushActiveSnapshot(GetTransactionSnapshot());
-	SPI_connect();
-	if (SPI_execute_with_args("INSERT INTO " RAFT_SCHEMA ".failures"
-							  " (index, term, sqlstate, message, failed_at)"
-							  " VALUES ($1, $2, $3, $4, $5)",
-							  lengthof(types), types, values, NULL, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not record the failure of entry %llu", (unsigned long long) index);
-	SPI_finish();
+	values[FAILURE_INDEX] = Int64GetDatum((int64) index);
+	values[FAILURE_NUMBER] = Int64GetDatum((int64) number);
+	values[FAILURE_TERM] = Int64GetDatum((int64) term);
+	values[FAILURE_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(sqlstate));
+	values[FAILURE_MESSAGE] = PointerGetDatum(clipped_message(message));
+	values[FAILURE_TIME] = TimestampTzGetDatum(GetCurrentTimestamp());
+	raft_table_insert(relation, values, nulls);
+	CommandCounterIncrement();
+	if (number > (uint64) raft_max_failures)
+		prune_failures(relation, number - raft_max_failures);
 	PopActiveSnapshot();
-	PopActiveSnapshot();
+	table_close(relation, NoLock);
 }

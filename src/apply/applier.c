@@ -222,26 +222,26 @@ keep_function(Applier *applier, const char *function)
 static void
 load_state(Applier *applier)
 {
-	RaftIndex	index;
-	char	   *function;
+	RaftApplied applied;
 
 	raft_session_begin();
 	MemoryContextSwitchTo(applier->batch_context);
-	raft_applied_read(&index, &function);
-	check_stored(applier, index);
+	raft_applied_read(&applied);
+	check_stored(applier, applied.index);
 
 	/* The commit seen here may be an asynchronous one of the worker before us. */
-	raft_applied_store(index, index, function);
+	raft_applied_store(applied.index, &applied);
 	raft_session_commit();
 	XLogFlush(XactLastCommitEnd);
 
-	keep_function(applier, function);
+	keep_function(applier, applied.function);
+	applier->state.failures = applied.failures;
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextReset(applier->batch_context);
-	applier->stored = index;
-	applier->applied = Max(applier->applied, index);
-	publish_visible(applier->group, index);
-	publish_durable(applier->group, index);
+	applier->stored = applied.index;
+	applier->applied = Max(applier->applied, applied.index);
+	publish_visible(applier->group, applied.index);
+	publish_durable(applier->group, applied.index);
 	ConditionVariableBroadcast(&applier->group->applied_cv);
 
 	if (applier->reader == NULL)
@@ -253,6 +253,8 @@ load_state(Applier *applier)
 static void
 store_applied(Applier *applier)
 {
+	RaftApplied applied = {applier->applied, applier->state.failures, applier->state.function};
+
 	if (applier->store_at == 0 ||
 		(applier->unstored_bytes < (Size) raft_log_size_mb * 1024 * 1024 / STORE_LOG_SHARE &&
 		 raft_now() < applier->store_at))
@@ -260,7 +262,7 @@ store_applied(Applier *applier)
 
 	SetCurrentStatementStartTimestamp();
 	raft_session_begin();
-	raft_applied_store(applier->stored, applier->applied, applier->state.function);
+	raft_applied_store(applier->stored, &applied);
 	raft_session_commit();
 	note_commit(applier);
 

@@ -45,14 +45,22 @@ extern void raft_session_discard(void);
 
 /* --- applied.c: must run inside a transaction --- */
 
-/* The one row of raft.applied; function is palloc'd, NULL for none. */
-extern void raft_applied_read(RaftIndex *index, char **function);
+/* The one row of raft.applied. */
+typedef struct RaftApplied
+{
+	RaftIndex	index;
+	uint64		failures;		/* commands up to there whose result is an error */
+	const char *function;		/* that gets the commands; NULL = none */
+} RaftApplied;
+
+extern void raft_applied_read(RaftApplied *applied);
 
 /* ERROR unless the row still says "before": somebody else has changed it. */
-extern void raft_applied_store(RaftIndex before, RaftIndex index, const char *function);
+extern void raft_applied_store(RaftIndex before, const RaftApplied *applied);
 
-/* A command whose result is an error; sqlstate as in ErrorData. */
-extern void raft_failure_store(RaftIndex index, RaftTerm term, int sqlstate, const char *message);
+/* The number-th command whose result is an error; sqlstate as in ErrorData. */
+extern void raft_failure_store(RaftIndex index, uint64 number, RaftTerm term,
+							   int sqlstate, const char *message);
 
 /* --- machine.c --- */
 
@@ -92,11 +100,12 @@ typedef struct RaftBatch
 	RaftBatchEntry *entries;
 } RaftBatch;
 
-/* Function in force; changed by entries of kind RAFT_ENTRY_SET_APPLY. */
+/* What raft.applied says beside the index. */
 typedef struct RaftApplyState
 {
+	uint64		failures;
 	MemoryContext context;		/* where the name is kept */
-	char	   *function;		/* NULL = none */
+	char	   *function;		/* in force; changed by entries of kind RAFT_ENTRY_SET_APPLY */
 } RaftApplyState;
 
 /* Reads entries from first up to last, as many as make a batch; inside a transaction. */

@@ -36,8 +36,8 @@ typedef struct BatchRun
 {
 	RaftBatch  *batch;
 	bool		careful;		/* a subtransaction around each command */
-	const char *function;		/* in force at this point of the batch */
-	RaftMachine *machine;		/* for function; NULL until needed */
+	RaftApplied applied;		/* at this point of the batch */
+	RaftMachine *machine;		/* for applied.function; NULL until needed */
 } BatchRun;
 
 RaftBatch *
@@ -122,7 +122,9 @@ execute_carefully(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
 		run->machine = NULL;
 		item->sqlstate = error->sqlerrcode;
 		item->message = error->message ? error->message : pstrdup("missing error text");
-		raft_failure_store(index, item->entry.term, item->sqlstate, item->message);
+		run->applied.failures++;
+		raft_failure_store(index, run->applied.failures, item->entry.term,
+						   item->sqlstate, item->message);
 		run->batch->n_failed++;
 	}
 	PG_END_TRY();
@@ -142,19 +144,19 @@ apply_entry(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
 	switch (item->entry.kind)
 	{
 		case RAFT_ENTRY_SET_APPLY:
-			run->function = item->entry.size == 0 ? NULL :
+			run->applied.function = item->entry.size == 0 ? NULL :
 				pnstrdup((const char *) item->entry.data, item->entry.size);
 			run->machine = NULL;
 			break;
 
 		case RAFT_ENTRY_COMMAND:
 			run->batch->n_commands++;
-			if (run->function == NULL)
+			if (run->applied.function == NULL)
 				break;			/* nobody wants it: committed is applied */
 
 			/* Outside of the subtransaction: a missing function is not the command's fault. */
 			if (run->machine == NULL)
-				run->machine = raft_machine_create(run->function);
+				run->machine = raft_machine_create(run->applied.function);
 			if (run->careful)
 				execute_carefully(run, index, item);
 			else
@@ -198,13 +200,15 @@ static void
 apply_in_transaction(RaftBatch *batch, RaftIndex stored, RaftApplyState *state, bool careful)
 {
 	MemoryContext batch_context = CurrentMemoryContext;
-	BatchRun	run = {.batch = batch, .careful = careful, .function = state->function};
+	BatchRun	run = {.batch = batch, .careful = careful};
 	instr_time	start;
 	instr_time	elapsed;
 	char	   *function;
 	int			i = 0;
 
 	batch->n_applied = batch->n_failed = batch->n_commands = 0;
+	run.applied.failures = state->failures;
+	run.applied.function = state->function;
 
 	SetCurrentStatementStartTimestamp();
 	raft_session_begin();
@@ -224,17 +228,20 @@ apply_in_transaction(RaftBatch *batch, RaftIndex stored, RaftApplyState *state, 
 			break;
 	}
 	raft_session_discard();
-	raft_applied_store(stored, batch->first + i - 1, run.function);
+	run.applied.index = batch->first + i - 1;
+	raft_applied_store(stored, &run.applied);
 
 	/* what may fail comes before the commit: an error after it would apply the batch again */
 	function = state->function;
-	if (run.function != function)
-		function = run.function ? MemoryContextStrdup(state->context, run.function) : NULL;
+	if (run.applied.function != function)
+		function = run.applied.function ?
+			MemoryContextStrdup(state->context, run.applied.function) : NULL;
 	raft_session_commit();
 	MemoryContextSwitchTo(batch_context);
 
 	batch->n_applied = i;
 	batch->stored = true;
+	state->failures = run.applied.failures;
 	remember_function(state, function);
 }
 

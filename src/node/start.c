@@ -15,13 +15,13 @@
 #include "catalog/namespace.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "node/group.h"
 #include "node/node.h"
+#include "node/node_row.h"
 #include "node/shared.h"
 #include "storage/ipc.h"
-#include "utils/builtins.h"
+#include "tables.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -40,7 +40,7 @@ typedef struct NodeRow
 {
 	char		name[RAFT_MAX_NODE_NAME + 1];
 	RaftLogIdentity identity;
-	uint8	   *bootstrap;		/* palloc'd; NULL = none */
+	uint8	   *bootstrap;		/* palloc'd */
 	uint32		bootstrap_size;
 	Oid			log_relation;
 	RaftRelFile log_file;
@@ -78,39 +78,16 @@ raft_node_settings(void)
 
 /* --- start --- */
 
-static bool
-read_row_by_spi(NodeRow *row)
+/* For as long as the process lives. */
+static void
+keep_row(const RaftNodeRow *stored, NodeRow *row)
 {
-	bool		found = false;
-
-	if (SPI_execute("SELECT node, node_id, group_id, bootstrap FROM " RAFT_SCHEMA ".node",
-					true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read table \"%s.node\"", RAFT_SCHEMA);
-
-	if (SPI_processed == 1)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[0];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
-		Datum		bootstrap;
-
-		strlcpy(row->name, SPI_getvalue(tuple, desc, 1), sizeof(row->name));
-		row->identity.node = (RaftNodeId) DatumGetInt32(SPI_getbinval(tuple, desc, 2, &isnull));
-		memcpy(row->identity.group,
-			   DatumGetUUIDP(SPI_getbinval(tuple, desc, 3, &isnull))->data,
-			   RAFT_GROUP_ID_BYTES);
-		bootstrap = SPI_getbinval(tuple, desc, 4, &isnull);
-		if (!isnull)
-		{
-			bytea	   *bytes = DatumGetByteaPP(bootstrap);
-
-			row->bootstrap_size = VARSIZE_ANY_EXHDR(bytes);
-			row->bootstrap = MemoryContextAlloc(TopMemoryContext, row->bootstrap_size);
-			memcpy(row->bootstrap, VARDATA_ANY(bytes), row->bootstrap_size);
-		}
-		found = true;
-	}
-	return found;
+	strlcpy(row->name, stored->node, sizeof(row->name));
+	row->identity.node = stored->node_id;
+	memcpy(row->identity.group, stored->group_id, RAFT_GROUP_ID_BYTES);
+	row->bootstrap_size = VARSIZE(stored->bootstrap) - VARHDRSZ;
+	row->bootstrap = MemoryContextAlloc(TopMemoryContext, row->bootstrap_size);
+	memcpy(row->bootstrap, VARDATA(stored->bootstrap), row->bootstrap_size);
 }
 
 /* False when the extension or the row is not there. */
@@ -128,20 +105,24 @@ read_row(NodeRow *row)
 	if (OidIsValid(get_extension_oid("raft_pg", true)) &&
 		OidIsValid(get_relname_relid("node", schema)))
 	{
-		SPI_connect();
-		found = read_row_by_spi(row);
-		SPI_finish();
+		RaftNodeRow stored;
+
+		raft_tables_check();
+		found = raft_node_row_read(&stored);
+		if (found)
+			keep_row(&stored, row);
 	}
 	if (found)
 	{
 		Relation	log;
-		char	   *function;
+		RaftApplied applied;
 
 		row->log_relation = raft_log_find_relation();
 		log = relation_open(row->log_relation, AccessShareLock);
 		row->log_file = raft_rel_file(log);
 		relation_close(log, AccessShareLock);
-		raft_applied_read(&row->applied, &function);
+		raft_applied_read(&applied);
+		row->applied = applied.index;
 	}
 
 	PopActiveSnapshot();
@@ -294,11 +275,11 @@ raft_node_start(RaftGroup *group, Oid database)
 	RaftNode   *node;
 	RaftEvent	event = {.type = RAFT_EVENT_BOOT};
 
+	raft_node_opening_log = true;
 	if (!read_row(&row))
 		end_without_row(group, database);
 
 	node = create_node(group, &row);
-	raft_node_opening_log = true;
 	node->writer = raft_log_open(group->log, row.log_file, &row.identity,
 								 row.bootstrap, row.bootstrap_size, &recovery);
 	correct_boot(&recovery.boot, Max(row.applied, pg_atomic_read_u64(&group->visible)));

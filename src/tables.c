@@ -1,0 +1,205 @@
+/*-------------------------------------------------------------------------
+ *
+ * tables.c
+ *	  The extension's own tables: their shapes, and how they are written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "tables.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+PG_FUNCTION_INFO_V1(raft_refuse_change);
+
+static const RaftColumn node_columns[] = {
+	{"node", TEXTOID, false},
+	{"node_id", INT4OID, false},
+	{"group_id", UUIDOID, false},
+	{"bootstrap", BYTEAOID, false},
+	{"members", JSONBOID, false},
+	{"created_at", TIMESTAMPTZOID, false},
+};
+
+static const RaftColumn applied_columns[] = {
+	{"applied_index", INT8OID, false},
+	{"failures", INT8OID, false},
+	{"apply_function", TEXTOID, true},
+};
+
+static const RaftColumn failures_columns[] = {
+	{"index", INT8OID, false},
+	{"number", INT8OID, false},
+	{"term", INT8OID, false},
+	{"sqlstate", TEXTOID, false},
+	{"message", TEXTOID, false},
+	{"failed_at", TIMESTAMPTZOID, false},
+};
+
+const RaftTable raft_node_table = {"node", lengthof(node_columns), node_columns};
+const RaftTable raft_applied_table = {"applied", lengthof(applied_columns), applied_columns};
+const RaftTable raft_failures_table = {"failures", lengthof(failures_columns), failures_columns};
+
+/* --- shape --- */
+
+static void
+wrong_shape(const RaftTable *table, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table \"%s.%s\" is not as this version of raft_pg knows it",
+					RAFT_SCHEMA, table->name),
+			 errdetail_internal("%s", detail),
+			 errhint("Library and extension must be of the same version: see ALTER EXTENSION raft_pg UPDATE. The library is replaced by a restart of the server.")));
+}
+
+static void
+check_column(const RaftTable *table, const RaftColumn *known, Form_pg_attribute column)
+{
+	if (column->attisdropped)
+		wrong_shape(table, psprintf("Column \"%s\" has been dropped.", known->name));
+	if (strcmp(NameStr(column->attname), known->name) != 0)
+		wrong_shape(table, psprintf("Column \"%s\" stands where \"%s\" is expected.",
+									NameStr(column->attname), known->name));
+	if (column->atttypid != known->type)
+		wrong_shape(table, psprintf("Column \"%s\" is of type %s instead of %s.", known->name,
+									format_type_be(column->atttypid), format_type_be(known->type)));
+	if (!column->attnotnull && !known->nullable)
+		wrong_shape(table, psprintf("Column \"%s\" may be null.", known->name));
+}
+
+static void
+check_shape(const RaftTable *table, Relation relation, bool exactly)
+{
+	TupleDesc	descriptor = RelationGetDescr(relation);
+
+	Assert(table->n_columns <= RAFT_TABLE_MAX_COLUMNS);
+	if (relation->rd_rel->relkind != RELKIND_RELATION || relation->rd_rel->relam != HEAP_TABLE_AM_OID)
+		wrong_shape(table, "It is not an ordinary table.");
+	if (relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		wrong_shape(table, "It would not survive a crash.");
+	if (descriptor->natts < table->n_columns || (exactly && descriptor->natts > table->n_columns))
+		wrong_shape(table, psprintf("It has %d columns instead of %d.",
+									descriptor->natts, table->n_columns));
+	for (int i = 0; i < table->n_columns; i++)
+		check_column(table, &table->columns[i], TupleDescAttr(descriptor, i));
+}
+
+/*
+ * The functions that write keep up indexes as those of catalogs are, which have no
+ * expressions and no predicates.
+ */
+static void
+check_indexes(const RaftTable *table, Relation relation)
+{
+	List	   *indexes = RelationGetIndexList(relation);
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (!heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL) ||
+			!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) ||
+			index->rd_index->indisexclusion)
+			wrong_shape(table, psprintf("Somebody has added index \"%s\".",
+										RelationGetRelationName(index)));
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+}
+
+Relation
+raft_table_open(const RaftTable *table, LOCKMODE mode)
+{
+	Oid			oid = get_relname_relid(table->name, get_namespace_oid(RAFT_SCHEMA, false));
+	bool		writes = mode != AccessShareLock;
+	Relation	relation;
+
+	if (!OidIsValid(oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"%s.%s\" does not exist", RAFT_SCHEMA, table->name)));
+	relation = table_open(oid, mode);
+	check_shape(table, relation, writes);
+	if (writes)
+		check_indexes(table, relation);
+	return relation;
+}
+
+void
+raft_tables_check(void)
+{
+	static const RaftTable *const tables[] = {
+		&raft_node_table, &raft_applied_table, &raft_failures_table,
+	};
+
+	for (int i = 0; i < (int) lengthof(tables); i++)
+		table_close(raft_table_open(tables[i], RowExclusiveLock), RowExclusiveLock);
+}
+
+/* --- tuples --- */
+
+void
+raft_table_deform(const RaftTable *table, Relation relation, HeapTuple tuple,
+				  Datum *values, bool *nulls)
+{
+	for (int i = 0; i < table->n_columns; i++)
+		values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(relation), &nulls[i]);
+}
+
+/* Made for catalogs, but nothing in these two is: they change a heap and its indexes. */
+void
+raft_table_insert(Relation relation, Datum *values, bool *nulls)
+{
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(relation), values, nulls);
+
+	CatalogTupleInsert(relation, tuple);
+	heap_freetuple(tuple);
+}
+
+ItemPointerData
+raft_table_update(Relation relation, HeapTuple old, Datum *values, bool *nulls)
+{
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(relation), values, nulls);
+	ItemPointerData tid;
+
+	CatalogTupleUpdate(relation, &old->t_self, tuple);
+	tid = tuple->t_self;
+	heap_freetuple(tuple);
+	return tid;
+}
+
+/* --- others --- */
+
+/*
+ * Trigger of each table before whatever is not allowed to SQL, whoever it comes from: these tables
+ * are what exactly once and the identity of a node rest on.
+ */
+Datum
+raft_refuse_change(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("raft.refuse_change() was not called as a trigger")));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("table \"%s.%s\" is written by raft_pg alone",
+					RAFT_SCHEMA, RelationGetRelationName(trigger->tg_relation)),
+			 errdetail("What this node has acknowledged and applied rests on it.")));
+	PG_RETURN_NULL();			/* not reached */
+}

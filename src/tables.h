@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * tables.h
+ *	  The extension's own tables, as this version of the library knows them.
+ *
+ * They are read and written directly, not by SQL: a trigger or a rule that somebody has
+ * put on them must not run in here, with a superuser's rights.  Others are kept from
+ * writing by a trigger (raft.refuse_change).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_TABLES_H
+#define RAFT_TABLES_H
+
+#include "raft_pg.h"
+
+#include "access/htup.h"
+#include "storage/lockdefs.h"
+#include "utils/relcache.h"
+
+typedef struct RaftColumn
+{
+	const char *name;
+	Oid			type;
+	bool		nullable;
+} RaftColumn;
+
+typedef struct RaftTable
+{
+	const char *name;			/* in schema raft */
+	int			n_columns;
+	const RaftColumn *columns;
+} RaftTable;
+
+extern const RaftTable raft_node_table;
+extern const RaftTable raft_applied_table;
+extern const RaftTable raft_failures_table;
+
+/* Most columns of any of them. */
+#define RAFT_TABLE_MAX_COLUMNS	8
+
+/*
+ * ERROR 55000 when the table has another shape than the library knows.  A reader
+ * (AccessShareLock) tolerates further columns, of a later version of the extension.
+ */
+extern Relation raft_table_open(const RaftTable *table, LOCKMODE mode);
+
+/* ERROR 55000 unless all of them are exactly what the library knows. */
+extern void raft_tables_check(void);
+
+/* The known columns of a tuple. */
+extern void raft_table_deform(const RaftTable *table, Relation relation, HeapTuple tuple,
+							  Datum *values, bool *nulls);
+
+extern void raft_table_insert(Relation relation, Datum *values, bool *nulls);
+
+/* Puts the known columns in the place of the old tuple's; the new one's address is returned. */
+extern ItemPointerData raft_table_update(Relation relation, HeapTuple old,
+										 Datum *values, bool *nulls);
+
+#endif							/* RAFT_TABLES_H */

@@ -315,6 +315,20 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming IS 'a stream fro
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming_error IS 'why this node refuses the stream of the peer; null once one was accepted';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming_error_time IS 'when it did so last';
 
+CREATE FUNCTION raft.sessions(OUT pid integer, OUT waiting_for text, OUT index bigint, OUT term bigint,
+                              OUT since timestamptz)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'raft_sql_sessions' LANGUAGE c ROWS 10;
+COMMENT ON FUNCTION raft.sessions() IS 'rows of pg_stat_raft_sessions';
+
+CREATE VIEW @extschema@.pg_stat_raft_sessions AS SELECT * FROM raft.sessions();
+COMMENT ON VIEW @extschema@.pg_stat_raft_sessions IS 'sessions of this database that wait in Raft now';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.pid IS 'process, as in pg_stat_activity';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.waiting_for IS 'leader: until one is known; queue: for room in the queue of proposals; place: for a place in the log; quorum: until it is committed, and on this disk; applier: until it is applied here';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.index IS 'place of the command in the log, or the entry that raft_wait() waits for';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.term IS 'term in which the command got its place';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.since IS 'when this wait began; for a command, from the queue to the applier';
+
 -- What a member tells another that asks for raft_cluster.  As its owner: the role of the
 -- connection needs no right but this one.
 CREATE FUNCTION raft.report(OUT node text, OUT version text, OUT role text, OUT term bigint, OUT leader text,
@@ -389,11 +403,13 @@ REVOKE ALL ON FUNCTION @extschema@.raft_start(text, json, text),
                        @extschema@.raft_leader(),
                        @extschema@.raft_stat_reset()
     FROM PUBLIC;
-REVOKE ALL ON @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster FROM PUBLIC;
+REVOKE ALL ON @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster,
+              @extschema@.pg_stat_raft_sessions FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA raft TO pg_monitor;
-GRANT SELECT ON raft.members, @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster
+GRANT SELECT ON raft.members, @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster,
+                @extschema@.pg_stat_raft_sessions
     TO pg_monitor;
-GRANT EXECUTE ON FUNCTION raft.member_list(), raft.stat(), raft.stat_replication(), raft.report(), raft.cluster(),
+GRANT EXECUTE ON FUNCTION raft.member_list(), raft.stat(), raft.stat_replication(), raft.report(), raft.cluster(), raft.sessions(),
                           @extschema@.raft_state(), @extschema@.raft_is_leader(), @extschema@.raft_leader()
     TO pg_monitor;

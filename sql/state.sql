@@ -5,6 +5,7 @@ SELECT count(*) FROM raft_cluster;
 \d pg_stat_raft_replication
 \d raft.members
 \d raft_cluster
+\d pg_stat_raft_sessions
 SELECT oid::regprocedure AS function FROM pg_proc WHERE proname LIKE 'raft\_%' ORDER BY 1::text;
 
 SELECT node FROM raft_start('solo');

@@ -39,9 +39,12 @@ typedef RelFileNode RaftRelFile;
 /* Extensions name their own wait events since 17. */
 #if PG_VERSION_NUM >= 170000
 #define raft_wait_event_new(name)	WaitEventExtensionNew(name)
+#define RAFT_WAIT_EVENT_LOOK_MS		20	/* is it still the right one?  At first after this, .. */
 #else
 #define raft_wait_event_new(name)	((void) (name), PG_WAIT_EXTENSION)
+#define RAFT_WAIT_EVENT_LOOK_MS		0	/* there is but one */
 #endif
+#define RAFT_WAIT_EVENT_LOOK_MAX_MS	1000	/* .. at last each time after this */
 
 /* A wait-event set belongs to a memory context until 16, to a resource owner (or none) since. */
 #if PG_VERSION_NUM >= 170000

@@ -11,6 +11,7 @@
  * state.c		raft_state, raft_is_leader, raft_leader, raft.members
  * stats.c		pg_stat_raft, pg_stat_raft_replication
  * cluster.c	raft_cluster
+ * sessions.c	pg_stat_raft_sessions
  *
  *-------------------------------------------------------------------------
  */

@@ -35,6 +35,24 @@ PG_FUNCTION_INFO_V1(raft_sql_propose);
 PG_FUNCTION_INFO_V1(raft_sql_propose_async);
 PG_FUNCTION_INFO_V1(raft_sql_set_apply);
 
+/*
+ * As PreventInTransactionBlock(), which knows no more than that: most who meet this have a
+ * driver that opens a transaction block without being asked.
+ */
+static void
+check_no_block(const char *function)
+{
+	if (IsTransactionBlock() || IsSubTransaction())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 IsTransactionBlock() ?
+				 errmsg("%s cannot run inside a transaction block", function) :
+				 errmsg("%s cannot run inside a subtransaction", function),
+				 errdetail("A command that is in the log cannot be rolled back."),
+				 errhint("Send it as a statement of its own, in the autocommit mode of the driver.")));
+	PreventInTransactionBlock(true, function);
+}
+
 /* ERROR 25001 where a rollback is still possible, 25006 where nothing may be written. */
 static void
 check_transaction(const char *function)
@@ -45,7 +63,7 @@ check_transaction(const char *function)
 				 errmsg("%s cannot run while a command is being applied", function)));
 	PreventCommandDuringRecovery(function);
 	PreventCommandIfReadOnly(function);
-	PreventInTransactionBlock(true, function);
+	check_no_block(function);
 
 	/*
 	 * A function or DO block may have written before.  The command id tells, which

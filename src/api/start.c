@@ -52,6 +52,18 @@ describe_single(const char *name, RaftNodeRow *row, RaftGivenMembers *members)
 	row->node_id = 1;
 }
 
+/* The names, for a message. */
+static char *
+member_names(const RaftGivenMembers *members)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < members->n; i++)
+		appendStringInfo(&names, "%s\"%s\"", i == 0 ? "" : ", ", members->item[i].name);
+	return names.data;
+}
+
 static void
 describe_member(const char *name, Datum json, const char *cluster_name,
 				RaftNodeRow *row, RaftGivenMembers *members)
@@ -69,7 +81,8 @@ describe_member(const char *name, Datum json, const char *cluster_name,
 	if (row->node_id == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("node \"%s\" is not in the members", name)));
+				 errmsg("node \"%s\" is not in the members", name),
+				 errdetail("The members are %s.", member_names(members))));
 	raft_members_group_id(members, cluster_name, row->group_id);
 }
 

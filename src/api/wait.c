@@ -14,6 +14,7 @@
 #include "datatype/timestamp.h"
 #include "log/log.h"
 #include "miscadmin.h"
+#include "node/waiting.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(raft_sql_wait);
@@ -82,12 +83,11 @@ check_running(RaftGroup *group)
 				 errmsg("Raft was stopped in this database")));
 }
 
-/* Until the entry at index is applied here; false after the timeout (0 = none). */
+/* Until the entry at index is applied here; false after the deadline (0 = none). */
 static bool
-wait_applied(RaftGroup *group, RaftIndex index, long timeout_ms)
+wait_until_applied(RaftGroup *group, RaftIndex index, RaftTime deadline)
 {
 	uint32		wait_event = raft_wait_event_new("RaftApplied");
-	RaftTime	deadline = raft_deadline_in(timeout_ms);
 	bool		applied;
 
 	ConditionVariablePrepareToSleep(&group->applied_cv);
@@ -107,6 +107,26 @@ wait_applied(RaftGroup *group, RaftIndex index, long timeout_ms)
 		ConditionVariableTimedSleep(&group->applied_cv, delay, wait_event);
 	}
 	ConditionVariableCancelSleep();
+	return applied;
+}
+
+static bool
+wait_applied(RaftGroup *group, RaftIndex index, long timeout_ms)
+{
+	volatile bool applied = false;
+
+	raft_waiting_begin(RAFT_WAITING_ENTRY, index);
+	PG_TRY();
+	{
+		applied = wait_until_applied(group, index, raft_deadline_in(timeout_ms));
+	}
+	PG_CATCH();
+	{
+		raft_waiting_end();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	raft_waiting_end();
 	return applied;
 }
 

@@ -25,6 +25,7 @@
 #include "node/group.h"
 #include "node/proposals.h"
 #include "node/shared.h"
+#include "node/waiting.h"
 #include "node/workers.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -60,6 +61,7 @@ void
 raft_group_shmem_request(void)
 {
 	raft_refusals_shmem_request();
+	raft_waiting_shmem_request();
 	RequestAddinShmemSpace(shmem_size());
 	RequestNamedLWLockTranche(GROUPS_TRANCHE, 1);
 	RequestNamedLWLockTranche(PROPOSALS_TRANCHE, raft_max_groups);
@@ -103,6 +105,7 @@ raft_group_shmem_startup(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 
 	raft_refusals_shmem_startup();
+	raft_waiting_shmem_startup();
 	raft_shared = ShmemInitStruct("raft_pg", shmem_size(), &found);
 	if (!found)
 	{

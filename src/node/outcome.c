@@ -38,6 +38,54 @@ report_stopped(RaftGroup *group)
 			 errdetail("The command was not appended.")));
 }
 
+/* Members that this node has no stream to, and why: as far as it goes, the reason for no leader. */
+static char *
+describe_unreachable(RaftGroup *group, const RaftGroupStatus *status)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (int i = 0; i < status->n_peers; i++)
+	{
+		const RaftPeerStats *link = &status->links[i];
+		char	   *name = raft_group_member_name(group, link->id);
+
+		if (link->link == RAFT_LINK_STREAMING || name == NULL)
+			continue;
+		appendStringInfo(&text, "  Node \"%s\": %s.", name,
+						 link->last_error[0] ? link->last_error : "not connected yet");
+	}
+	return text.data;
+}
+
+/*
+ * Nobody took the command: because no leader is known, or because the worker that leads
+ * here, or would know, does not get to it.
+ */
+static void
+report_not_taken(RaftGroup *group)
+{
+	RaftGroupStatus *status = palloc(sizeof(RaftGroupStatus));
+	RaftStanding standing;
+
+	raft_group_get_standing(group, &standing);
+	raft_group_get_status(group, status);
+	if (standing.stale || standing.is_leader)
+		ereport(ERROR,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("the node worker of this server did not take the command in time"),
+				 errdetail("The command was not appended.  The process with PID %d %s.",
+						   (int) group->node_pid,
+						   standing.stale ? "stands still" : "leads the group, and is busy"),
+				 errhint("See what that process waits for, and whether its disk is slow.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+			 errmsg("no leader took the command in time"),
+			 errdetail("The command was not appended.  No leader is known.%s",
+					   describe_unreachable(group, status)),
+			 errhint("A majority of the group's nodes has to be running and reachable.")));
+}
+
 /* Who is to blame for a full log. */
 static char *
 describe_held(RaftGroup *group)
@@ -126,11 +174,7 @@ raft_proposal_check(RaftGroup *group, const RaftProposalResult *result)
 			break;
 
 		case RAFT_OUTCOME_NO_LEADER:
-			ereport(ERROR,
-					(errcode(ERRCODE_CANNOT_CONNECT_NOW),
-					 errmsg("no leader took the command in time"),
-					 errdetail("The command was not appended."),
-					 errhint("A majority of the group's nodes has to be running and reachable.")));
+			report_not_taken(group);
 			break;
 
 		case RAFT_OUTCOME_SUPERSEDED:

@@ -49,6 +49,7 @@
 #include "node/group.h"
 #include "node/proposals.h"
 #include "node/shared.h"
+#include "node/waiting.h"
 #include "stop_point.h"
 #include "storage/ipc.h"
 
@@ -540,7 +541,10 @@ await_leadership(RaftGroup *group, RaftTime deadline, RaftProposalResult *result
 		wait_event = raft_wait_event_new("RaftLeader");
 
 	if (leader == 0)
+	{
+		raft_waiting_begin(RAFT_WAITING_LEADER, 0);
 		ConditionVariablePrepareToSleep(&group->state_cv);
+	}
 	while ((leader = pg_atomic_read_u32(&group->leader)) == 0 ||
 		   group->database != MyDatabaseId)
 	{
@@ -580,6 +584,7 @@ await_room(RaftGroup *group, RaftTime deadline, Size needed)
 	if (wait_event == 0)
 		wait_event = raft_wait_event_new("RaftProposalQueue");
 
+	raft_waiting_begin(RAFT_WAITING_QUEUE, 0);
 	ConditionVariablePrepareToSleep(&proposals->room_cv);
 	while (proposals->open && in_time &&
 		   pg_atomic_read_u64(&proposals->head) - pg_atomic_read_u64(&proposals->tail) +
@@ -614,16 +619,52 @@ end_session(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
+bool
+raft_proposal_place(RaftGroup *group, int slot_number, RaftIndex *index, RaftTerm *term)
+{
+	ProposalSlot *slot = &group->proposals->slots[slot_number];
+	bool		placed;
+
+	SpinLockAcquire(&slot->mutex);
+	placed = slot->phase == SLOT_PLACED || slot->phase == SLOT_SETTLED;
+	if (placed)
+	{
+		*index = slot->result.index;
+		*term = slot->result.term;
+	}
+	SpinLockRelease(&slot->mutex);
+	return placed && *index != 0;
+}
+
+/* The wait event for what the command waits for now. */
+static uint32
+outcome_wait_event(RaftGroup *group)
+{
+	static uint32 place = 0;
+	static uint32 quorum = 0;
+	static uint32 applier = 0;
+	RaftIndex	index;
+	RaftTerm	term;
+
+	if (place == 0)
+	{
+		place = raft_wait_event_new("RaftProposalPlace");
+		quorum = raft_wait_event_new("RaftProposalQuorum");
+		applier = raft_wait_event_new("RaftProposalApplier");
+	}
+	if (!raft_proposal_place(group, raft_my_backend_slot(), &index, &term))
+		return place;
+	return index <= pg_atomic_read_u64(&group->ready) ? applier : quorum;
+}
+
 /* Waits until the slot is settled or the deadline has passed. */
 static void
-await_outcome(RaftTime deadline)
+await_outcome(RaftGroup *group, RaftTime deadline)
 {
-	static uint32 wait_event = 0;
 	ProposalSlot *slot = my_slot;
+	long		look_ms = RAFT_WAIT_EVENT_LOOK_MS;
 
-	if (wait_event == 0)
-		wait_event = raft_wait_event_new("RaftProposal");
-
+	raft_waiting_begin(RAFT_WAITING_COMMAND, 0);
 	for (;;)
 	{
 		bool		settled;
@@ -635,9 +676,19 @@ await_outcome(RaftTime deadline)
 		if (settled || (timeout = raft_remaining_ms(deadline)) == 0)
 			return;
 
+		/*
+		 * Nobody is waked because its command has come a step further, which would cost
+		 * each one two switches of processes.  So who waits long looks by itself now and
+		 * then whether its wait event is still the right one.
+		 */
+		if (look_ms > 0)
+		{
+			timeout = timeout < 0 ? look_ms : Min(timeout, look_ms);
+			look_ms = Min(look_ms * 2, RAFT_WAIT_EVENT_LOOK_MAX_MS);
+		}
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout >= 0 ? WL_TIMEOUT : 0),
-						 timeout, wait_event);
+						 timeout, outcome_wait_event(group));
 		ResetLatch(MyLatch);
 		raft_stop_point("awaiting");
 		if (ProcDiePending && INTERRUPTS_CAN_BE_PROCESSED())
@@ -687,7 +738,7 @@ propose_once(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 
 	PG_TRY();
 	{
-		await_outcome(deadline);
+		await_outcome(group, deadline);
 		leave_slot(RAFT_OUTCOME_NO_LEADER, result);
 	}
 	PG_CATCH();
@@ -702,12 +753,10 @@ propose_once(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 	PG_END_TRY();
 }
 
-void
-raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
-			 RaftWaitMode mode, long timeout_ms, RaftProposalResult *result)
+static void
+propose_until(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+			  RaftWaitMode mode, RaftTime deadline, RaftProposalResult *result)
 {
-	RaftTime	deadline = raft_deadline_in(timeout_ms);
-
 	for (;;)
 	{
 		memset(result, 0, sizeof(*result));
@@ -728,4 +777,21 @@ raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 		}
 		return;
 	}
+}
+
+void
+raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+			 RaftWaitMode mode, long timeout_ms, RaftProposalResult *result)
+{
+	PG_TRY();
+	{
+		propose_until(group, kind, data, size, mode, raft_deadline_in(timeout_ms), result);
+	}
+	PG_CATCH();
+	{
+		raft_waiting_end();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	raft_waiting_end();
 }

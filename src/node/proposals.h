@@ -72,6 +72,9 @@ extern void raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data,
  */
 extern void raft_proposal_check(RaftGroup *group, const RaftProposalResult *result);
 
+/* Where the command stands that the backend of this number waits for; false: nowhere yet. */
+extern bool raft_proposal_place(RaftGroup *group, int slot, RaftIndex *index, RaftTerm *term);
+
 /* --- shared memory --- */
 extern Size raft_proposals_shmem_size(void);
 extern void raft_proposals_shmem_init(RaftProposals *proposals);

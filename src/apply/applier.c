@@ -371,6 +371,8 @@ handle_error(Applier *applier)
 	const char *message;
 	Size		length;
 
+	raft_worker_end_if_asked();
+
 	HOLD_INTERRUPTS();
 	MemoryContextSwitchTo(applier->batch_context);
 	error = CopyErrorData();
@@ -451,6 +453,7 @@ applier_loop(Applier *applier)
 		long		timeout;
 
 		ResetLatch(MyLatch);
+		raft_worker_end_if_asked();
 		PG_TRY();
 		{
 			if (ConfigReloadPending)
@@ -473,24 +476,24 @@ applier_loop(Applier *applier)
 	}
 }
 
-void
-raft_applier_main(Datum arg)
+static void
+applier_body(void *arg)
 {
-	Oid			database = DatumGetObjectId(arg);
 	Applier    *applier;
 
-	pqsignal(SIGTERM, die);
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	BackgroundWorkerUnblockSignals();
-
-	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	raft_session_force_settings();
 	raft_is_applier = true;
 
 	applier = MemoryContextAllocZero(TopMemoryContext, sizeof(Applier));
-	applier->group = attach_to_group(database);
+	applier->group = attach_to_group(MyDatabaseId);
 	applier->state.context = TopMemoryContext;
 	applier->batch_context = AllocSetContextCreate(TopMemoryContext, "raft_pg batch",
 												   ALLOCSET_DEFAULT_SIZES);
 	applier_loop(applier);
+}
+
+void
+raft_applier_main(Datum arg)
+{
+	raft_worker_run(DatumGetObjectId(arg), 0, applier_body, NULL);
 }

@@ -170,6 +170,7 @@ raft_group_reset_slot(RaftGroup *group, Oid database)
 	group->database = database;
 	group->drop_pending = false;
 	group->start_again = false;
+	group->hurry = false;
 	group->state = RAFT_GROUP_STARTING;
 }
 
@@ -184,6 +185,7 @@ raft_group_take(Oid database)
 	group = raft_group_slot(database);
 	if (group != NULL)
 	{
+		group->hurry = true;
 		if (group->state == RAFT_GROUP_STOPPING)
 			group->start_again = true;
 		else if (group->state == RAFT_GROUP_FAILED)

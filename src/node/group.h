@@ -134,6 +134,7 @@ typedef struct RaftGroup
 	RaftGroupState state;
 	bool		drop_pending;	/* a transaction is dropping the extension or its log */
 	bool		start_again;	/* STOPPING: raft_start() was called meanwhile */
+	bool		hurry;			/* raft_start() was called: no pause before the next start */
 
 	char		database_name[NAMEDATALEN]; /* as of the workers' start */
 

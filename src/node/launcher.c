@@ -41,7 +41,7 @@
 #define LONGEST_PAUSE_MS	60000
 
 /* A worker that lived this long did not fail at its start: begin anew. */
-#define GOOD_LIFE_MS		60000
+#define GOOD_LIFE_MS		INT64CONST(60000)
 
 #define LAUNCHER_RESTART_SECONDS	2
 
@@ -49,9 +49,11 @@
 typedef struct Seat
 {
 	BackgroundWorkerHandle *handle; /* NULL when this launcher started none */
-	TimestampTz started;
-	TimestampTz not_before;		/* end of the pause */
+	RaftTime	started;
+	RaftTime	not_before;		/* end of the pause; 0 = there is none */
 	int			pause_ms;		/* the last pause; 0 = there was none */
+	bool		noted;			/* node: in raft_starts_note(), and not yet taken back */
+	bool		crashes_heeded; /* node: the pause after crashes of the server has been set */
 } Seat;
 
 typedef struct GroupSeats
@@ -62,7 +64,7 @@ typedef struct GroupSeats
 static GroupSeats *all_seats;
 
 /* When the launcher has to look again without being woken; 0 = never. */
-static TimestampTz next_look;
+static RaftTime next_look;
 
 static const char *const worker_type[] = {"raft_pg node", "raft_pg applier"};
 static const char *const worker_function[] = {"raft_node_main", "raft_applier_main"};
@@ -98,13 +100,14 @@ raft_launcher_wake(void)
 static void
 launcher_exit(int code, Datum arg)
 {
+	raft_starts_forget_all();
 	SpinLockAcquire(&raft_shared->launcher_mutex);
 	raft_shared->launcher_latch = NULL;
 	SpinLockRelease(&raft_shared->launcher_mutex);
 }
 
 static void
-look_again_at(TimestampTz when)
+look_again_at(RaftTime when)
 {
 	if (next_look == 0 || when < next_look)
 		next_look = when;
@@ -126,7 +129,7 @@ worker_pid(RaftGroup *group, RaftWorkerKind kind)
  * started by an earlier launcher; its place in the group tells of it.
  */
 static bool
-seat_taken(Seat *seat, RaftGroup *group, RaftWorkerKind kind, TimestampTz now)
+seat_taken(Seat *seat, RaftGroup *group, RaftWorkerKind kind, RaftTime now)
 {
 	pid_t		pid;
 
@@ -139,11 +142,11 @@ seat_taken(Seat *seat, RaftGroup *group, RaftWorkerKind kind, TimestampTz now)
 	/* it has ended since the last look */
 	pfree(seat->handle);
 	seat->handle = NULL;
-	if (TimestampDifferenceExceeds(seat->started, now, GOOD_LIFE_MS))
+	if (now - seat->started >= GOOD_LIFE_MS * 1000)
 		seat->pause_ms = 0;
 	seat->pause_ms = (seat->pause_ms == 0) ? FIRST_PAUSE_MS
 		: Min(seat->pause_ms * 2, LONGEST_PAUSE_MS);
-	seat->not_before = TimestampTzPlusMilliseconds(now, seat->pause_ms);
+	seat->not_before = raft_deadline_in(seat->pause_ms);
 	return false;
 }
 
@@ -165,7 +168,7 @@ database_name(Oid database)
 
 /* False when the database does not exist any more. */
 static bool
-start_worker(Seat *seat, RaftGroup *group, Oid database, RaftWorkerKind kind, TimestampTz now)
+start_worker(Seat *seat, RaftGroup *group, Oid database, RaftWorkerKind kind, RaftTime now)
 {
 	BackgroundWorker worker = {0};
 	char	   *name = database_name(database);
@@ -188,12 +191,20 @@ start_worker(Seat *seat, RaftGroup *group, Oid database, RaftWorkerKind kind, Ti
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
 	worker.bgw_notify_pid = MyProcPid;
 
+	/* before it can crash anything */
+	if (kind == RAFT_WORKER_NODE)
+	{
+		raft_starts_note(database);
+		seat->noted = true;
+		seat->crashes_heeded = false;
+	}
+
 	/* the handle outlives this look */
 	oldcontext = MemoryContextSwitchTo(TopMemoryContext);
 	if (!RegisterDynamicBackgroundWorker(&worker, &seat->handle))
 	{
 		seat->handle = NULL;
-		seat->not_before = TimestampTzPlusMilliseconds(now, LONGEST_PAUSE_MS);
+		seat->not_before = raft_deadline_in(LONGEST_PAUSE_MS);
 		raft_group_set_error(group, "out of background worker slots",
 							 "You might need to increase \"max_worker_processes\".");
 		ereport(WARNING,
@@ -209,6 +220,65 @@ start_worker(Seat *seat, RaftGroup *group, Oid database, RaftWorkerKind kind, Ti
 	pfree(name);
 	return true;
 }
+
+/* --- crashes of the server --- */
+
+/* A start that did not crash the server: its worker has ended, or lives for long enough. */
+static void
+watch_start(Seat *seat, Oid database, bool taken, RaftTime now)
+{
+	RaftTime	good = seat->started + GOOD_LIFE_MS * 1000;
+
+	if (!seat->noted)
+		return;
+	if (taken && now < good)
+	{
+		look_again_at(good);
+		return;
+	}
+	raft_starts_forget(database);
+	seat->noted = false;
+}
+
+/* The pause before a group is started that has crashed the server, as far as one can know. */
+static void
+heed_crashes(Seat *seat, RaftGroup *group, Oid database)
+{
+	int			pause = raft_starts_pause_s(database);
+	int			crashes = raft_starts_crashes(database);
+	char	   *name;
+
+	if (seat->crashes_heeded)
+		return;
+	seat->crashes_heeded = true;
+	if (pause == 0)
+		return;
+
+	seat->not_before = raft_deadline_in(pause * 1000L);
+	name = database_name(database);
+	raft_group_set_error(group,
+						 psprintf("the server has crashed %d times in a row soon after the start of this group; it is started again after a pause of %d s",
+								  crashes, pause),
+						 "raft_start() starts it at once.");
+	ereport(WARNING,
+			(errmsg("raft_pg: group of database \"%s\" is started after a pause of %d s",
+					name ? name : "?", pause),
+			 errdetail("The server has crashed %d times in a row soon after the start of this group.",
+					   crashes),
+			 errhint("raft_start() starts it at once.")));
+}
+
+/* Somebody has looked after the group. */
+static void
+forget_pauses(GroupSeats *seats, Oid database)
+{
+	for (int kind = 0; kind < 2; kind++)
+		seats->seats[kind].pause_ms = seats->seats[kind].not_before = 0;
+	if (raft_starts_crashes(database) > 0 && !seats->seats[RAFT_WORKER_NODE].noted)
+		raft_starts_forget(database);
+}
+
+/* --- groups --- */
 
 /* Gives the slot back, or starts the group again when that was asked for meanwhile. */
 static void
@@ -239,17 +309,20 @@ stop_slot(RaftGroup *group, Oid database)
 
 /* Brings one group nearer to its state.  True when its slot has changed hands or state. */
 static bool
-look_at_group(RaftGroup *group, GroupSeats *seats, TimestampTz now)
+look_at_group(RaftGroup *group, GroupSeats *seats, RaftTime now)
 {
 	RaftGroupState state;
 	Oid			database;
 	bool		drop_pending;
+	bool		hurry;
 	bool		taken[2];
 
-	LWLockAcquire(raft_shared->lock, LW_SHARED);
+	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
 	state = group->state;
 	database = group->database;
 	drop_pending = group->drop_pending;
+	hurry = group->hurry;
+	group->hurry = false;
 	LWLockRelease(raft_shared->lock);
 
 	if (state == RAFT_GROUP_FREE)
@@ -257,12 +330,14 @@ look_at_group(RaftGroup *group, GroupSeats *seats, TimestampTz now)
 
 	for (int kind = 0; kind < 2; kind++)
 		taken[kind] = seat_taken(&seats->seats[kind], group, (RaftWorkerKind) kind, now);
+	watch_start(&seats->seats[RAFT_WORKER_NODE], database, taken[RAFT_WORKER_NODE], now);
+	if (hurry)
+		forget_pauses(seats, database);
 
 	if (state == RAFT_GROUP_STOPPING || state == RAFT_GROUP_FAILED)
 	{
 		raft_group_terminate_workers(group);
-		for (int kind = 0; kind < 2; kind++)
-			seats->seats[kind].pause_ms = seats->seats[kind].not_before = 0;
+		forget_pauses(seats, database);
 		if (taken[RAFT_WORKER_NODE] || taken[RAFT_WORKER_APPLIER] || drop_pending)
 			return false;		/* woken again when the last of these changes */
 		if (state == RAFT_GROUP_FAILED)
@@ -278,6 +353,8 @@ look_at_group(RaftGroup *group, GroupSeats *seats, TimestampTz now)
 		/* the applier reads what the node worker has opened */
 		if (taken[kind] || (kind == RAFT_WORKER_APPLIER && state != RAFT_GROUP_RUNNING))
 			continue;
+		if (kind == RAFT_WORKER_NODE)
+			heed_crashes(seat, group, database);
 		if (seat->not_before <= now &&
 			!start_worker(seat, group, database, (RaftWorkerKind) kind, now))
 		{
@@ -306,7 +383,7 @@ look_at_groups(void)
 
 	do
 	{
-		TimestampTz now = GetCurrentTimestamp();
+		RaftTime	now = raft_now();
 
 		changed = false;
 		next_look = 0;
@@ -319,30 +396,21 @@ look_at_groups(void)
 	} while (changed);
 }
 
-void
-raft_launcher_main(Datum arg)
+static void
+launcher_body(void *arg)
 {
-	static uint32 wait_event = 0;
-
-	before_shmem_exit(launcher_exit, (Datum) 0);
-	SpinLockAcquire(&raft_shared->launcher_mutex);
-	raft_shared->launcher_latch = MyLatch;
-	SpinLockRelease(&raft_shared->launcher_mutex);
-
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnectionByOid(InvalidOid, InvalidOid, 0);
+	uint32		wait_event = raft_wait_event_new("RaftLauncherMain");
 
 	all_seats = MemoryContextAllocZero(TopMemoryContext,
 									   raft_shared->n_groups * sizeof(GroupSeats));
-	wait_event = raft_wait_event_new("RaftLauncherMain");
+	raft_starts_load();
 	scan_marks();
 
 	for (;;)
 	{
-		long		timeout = -1;
+		long		timeout;
 
+		raft_worker_end_if_asked();
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
@@ -355,11 +423,22 @@ raft_launcher_main(Datum arg)
 		look_at_groups();
 		pgstat_report_stat(false);
 
-		if (next_look != 0)
-			timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next_look) + 1;
+		timeout = raft_remaining_ms(next_look);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout >= 0 ? WL_TIMEOUT : 0),
 						 timeout, wait_event);
 		ResetLatch(MyLatch);
 	}
+}
+
+/* Exits with 1 when asked to end: the postmaster would never start it again after a 0. */
+void
+raft_launcher_main(Datum arg)
+{
+	before_shmem_exit(launcher_exit, (Datum) 0);
+	SpinLockAcquire(&raft_shared->launcher_mutex);
+	raft_shared->launcher_latch = MyLatch;
+	SpinLockRelease(&raft_shared->launcher_mutex);
+
+	raft_worker_run(InvalidOid, 1, launcher_body, NULL);
 }

@@ -13,7 +13,7 @@
 
 typedef struct RaftShared
 {
-	LWLock	   *lock;			/* slots: database, state, drop_pending, start_again */
+	LWLock	   *lock;			/* slots: database, state, drop_pending, start_again, hurry */
 	slock_t		launcher_mutex;
 	Latch	   *launcher_latch; /* NULL while there is no launcher */
 	int			n_groups;
@@ -57,6 +57,24 @@ extern void raft_lifecycle_object_dropped(Oid class_id, Oid object_id);
 
 /* Takes a slot for each database marked in pg_shseclabel; in a transaction. */
 extern void raft_autostart_scan(void);
+
+/* --- starts.c: for the launcher, which alone keeps these notes --- */
+
+/* At the launcher's start. */
+extern void raft_starts_load(void);
+
+/* Starts of this database's group, in a row, that ended with a crash of the server. */
+extern int	raft_starts_crashes(Oid database);
+
+/* How long, therefore, the group is not started; seconds. */
+extern int	raft_starts_pause_s(Oid database);
+
+/* Its node worker is about to be started; has lived well, or ended by itself. */
+extern void raft_starts_note(Oid database);
+extern void raft_starts_forget(Oid database);
+
+/* The launcher ends without a crash. */
+extern void raft_starts_forget_all(void);
 
 /* --- proposals.c --- */
 

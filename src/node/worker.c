@@ -27,7 +27,6 @@
 #include "node/proposals.h"
 #include "node/shared.h"
 #include "node/workers.h"
-#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "stop_point.h"
 #include "storage/ipc.h"
@@ -59,6 +58,7 @@ reload_settings(RaftNode *node)
 static void
 handle_interrupts(RaftNode *node)
 {
+	raft_worker_end_if_asked();
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
 		reload_settings(node);
@@ -330,27 +330,18 @@ record_error(RaftGroup *group)
 	LWLockRelease(raft_shared->lock);
 }
 
-void
-raft_node_main(Datum arg)
+static void
+node_body(void *arg)
 {
-	Oid			database = DatumGetObjectId(arg);
-	RaftGroup  *group = raft_group_attach(database, RAFT_WORKER_NODE);
-
-	if (group == NULL)
-		proc_exit(0);
-
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
+	RaftGroup  *group = arg;
 
 	PG_TRY();
 	{
 		ErrorContextCallback context = {.callback = raft_group_error_context,.arg = group};
 		RaftNode   *node;
 
-		BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 		MemoryContextSwitchTo(TopMemoryContext);
-		node = raft_node_start(group, database);
+		node = raft_node_start(group, group->database);
 		context.previous = error_context_stack;
 		error_context_stack = &context;
 		report_running(group, node);
@@ -359,8 +350,20 @@ raft_node_main(Datum arg)
 	}
 	PG_CATCH();
 	{
+		raft_worker_end_if_asked();
 		record_error(group);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+}
+
+void
+raft_node_main(Datum arg)
+{
+	Oid			database = DatumGetObjectId(arg);
+	RaftGroup  *group = raft_group_attach(database, RAFT_WORKER_NODE);
+
+	if (group == NULL)
+		proc_exit(0);
+	raft_worker_run(database, 0, node_body, group);
 }

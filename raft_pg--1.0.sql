@@ -279,6 +279,7 @@ CREATE FUNCTION raft.stat_replication(OUT node text, OUT node_id integer, OUT ro
                                       OUT progress text, OUT match_index bigint, OUT next_index bigint,
                                       OUT inflight integer, OUT lag bigint, OUT lag_time interval,
                                       OUT last_contact timestamptz,
+                                      OUT problem text,
                                       OUT sent_messages bigint, OUT sent_bytes bigint,
                                       OUT dropped_messages bigint, OUT connects bigint,
                                       OUT last_connect timestamptz, OUT last_error text,
@@ -303,6 +304,7 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.inflight IS 'leader: appe
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.lag IS 'leader: entries of the log that the peer has not confirmed, null until it has confirmed one to this leader; else null';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.lag_time IS 'leader: age of the oldest of these entries; else null';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_contact IS 'leader: last answer of the peer in this term; else null';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.problem IS 'leader: why the peer counts for nothing in this term; null when it counts';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.sent_messages IS 'messages handed to the connection';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.sent_bytes IS 'bytes of these messages';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.dropped_messages IS 'messages dropped: no stream, or a full socket';

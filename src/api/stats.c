@@ -343,7 +343,7 @@ add_progress(Row *row, RaftGroup *group, const RaftGroupStatus *status,
 
 	if (status->role != RAFT_LEADER || peer == NULL)
 	{
-		for (int i = 0; i < 7; i++)
+		for (int i = 0; i < 8; i++)
 			add(row, (Datum) 0, true);
 		return;
 	}
@@ -358,6 +358,7 @@ add_progress(Row *row, RaftGroup *group, const RaftGroupStatus *status,
 	else
 		add_lag_time(row, group, status, peer->match);
 	add_time(row, core_time(peer->contact));
+	add_text(row, peer->lost ? "it has lost entries that it had confirmed" : NULL);
 }
 
 static void

@@ -47,7 +47,7 @@
 #define RAFT_MAX_FRAME_ENTRIES	8192	/* entries in one message */
 #define RAFT_MAX_NODE_NAME		63		/* bytes */
 #define RAFT_MAX_CONNINFO		1023	/* bytes */
-#define RAFT_MAX_CONFIG_BYTES	(8 + RAFT_MAX_MEMBERS * (8 + RAFT_MAX_NODE_NAME + RAFT_MAX_CONNINFO))
+#define RAFT_MAX_CONFIG_BYTES	(8 + RAFT_MAX_MEMBERS * (16 + RAFT_MAX_NODE_NAME + RAFT_MAX_CONNINFO))
 
 typedef enum RaftDecodeResult
 {
@@ -89,10 +89,14 @@ extern uint8_t raft_record_kind(const uint8_t *bytes);
 
 /* --- configuration payloads (data of RAFT_ENTRY_CONFIG) --- */
 
+/* Any log: its voter is taken for who it says it is. */
+#define RAFT_LOG_ID_ANY		UINT64_MAX
+
 /* A member as the host sees it: name and conninfo are not NUL-terminated. */
 typedef struct RaftMemberInfo
 {
 	RaftNodeId	id;
+	uint64_t	log_id;			/* of the log that it votes with; 0 = not known yet */
 	uint8_t		flags;			/* RAFT_MEMBER_* */
 	uint8_t		name_size;		/* 1..RAFT_MAX_NODE_NAME */
 	uint16_t	conninfo_size;	/* 0..RAFT_MAX_CONNINFO */

@@ -131,6 +131,9 @@ election_tick(RaftCore *core)
 	/* a new leader opens a new term run: without room for one there is no use in winning */
 	if (!trail_can_begin_term(&core->trail))
 		return;
+	/* nor without a disk */
+	if (core->now >= writes_stuck_at(core))
+		return;
 
 	convert_to(core, RAFT_PRECANDIDATE, core->term, 0);
 	if (count_grant(core, core->self) || MUTANT(NO_PREVOTE))

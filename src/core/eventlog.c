@@ -13,7 +13,7 @@
 
 #define BOOT_BYTES		60
 #define RUN_BYTES		16
-#define CONFIG_BYTES	12
+#define CONFIG_BYTES	16
 #define MEMBER_BYTES	8
 #define PROPOSED_BYTES	32
 
@@ -67,6 +67,7 @@ put_settings(uint8_t *out, const RaftSettings *settings)
 	put_u32(out + 24, settings->max_batch_bytes);
 	put_u32(out + 28, settings->max_inflight);
 	put_u32(out + 32, settings->max_inflight_bytes);
+	put_u64(out + 36, settings->disk_timeout);
 }
 
 void
@@ -82,7 +83,7 @@ raft_eventlog_header(uint8_t out[RAFT_EVENTLOG_HEADER], const RaftEventLogHeader
 	put_u64(out + 56, header->clock);
 	put_settings(out + 64, &header->settings);
 	for (size_t i = 0; i < N_BOUNDS; i++)
-		put_u32(out + 100 + 4 * i, bounds[i]);
+		put_u32(out + 108 + 4 * i, bounds[i]);
 	put_u32(out + 8, raft_host_crc32c(0, out + 12, RAFT_EVENTLOG_HEADER - 12));
 }
 
@@ -158,6 +159,7 @@ put_boot(uint8_t *out, const RaftBoot *boot)
 
 		put_u64(out, config->index);
 		put_u32(out + 8, config->n_members);
+		put_u32(out + 12, config->identified);
 		out += CONFIG_BYTES;
 		for (uint32_t k = 0; k < config->n_members; k++, out += MEMBER_BYTES)
 		{
@@ -296,18 +298,6 @@ mix_write(uint64_t *digest, const RaftWrite *write)
 }
 
 static void
-mix_config(uint64_t *digest, const RaftConfig *config)
-{
-	mix(digest, config->index);
-	mix(digest, config->n_members);
-	for (uint32_t i = 0; i < config->n_members; i++)
-	{
-		mix(digest, config->members[i].id);
-		mix(digest, config->members[i].flags);
-	}
-}
-
-static void
 mix_action(uint64_t *digest, const RaftAction *action)
 {
 	mix(digest, action->type);
@@ -339,8 +329,14 @@ mix_action(uint64_t *digest, const RaftAction *action)
 			mix(digest, action->u.role.term);
 			mix(digest, action->u.role.leader);
 			break;
+		case RAFT_ACTION_PEER_LOST:
+			mix(digest, action->u.lost.peer);
+			mix(digest, action->u.lost.confirmed);
+			mix(digest, action->u.lost.agrees);
+			break;
 		case RAFT_ACTION_CONFIG:
-			mix_config(digest, action->u.config);
+			mix(digest, action->u.config.index);
+			mix(digest, action->u.config.term);
 			break;
 	}
 }
@@ -370,6 +366,7 @@ get_settings(const uint8_t *bytes, RaftSettings *settings)
 	settings->max_batch_bytes = get_u32(bytes + 24);
 	settings->max_inflight = get_u32(bytes + 28);
 	settings->max_inflight_bytes = get_u32(bytes + 32);
+	settings->disk_timeout = get_u64(bytes + 36);
 }
 
 RaftDecodeResult
@@ -384,7 +381,7 @@ raft_eventlog_header_decode(const uint8_t *bytes, size_t available, RaftEventLog
 	if (get_u16(bytes + 12) != RAFT_EVENTLOG_VERSION)
 		return RAFT_DECODE_VERSION;
 	for (size_t i = 0; i < N_BOUNDS; i++)
-		if (get_u32(bytes + 100 + 4 * i) != bounds[i])
+		if (get_u32(bytes + 108 + 4 * i) != bounds[i])
 			return RAFT_DECODE_VERSION;
 	memcpy(header->group, bytes + 16, RAFT_GROUP_ID_BYTES);
 	header->self = get_u32(bytes + 32);
@@ -424,6 +421,7 @@ get_config(Rest *rest, RaftConfig *config)
 		return false;
 	config->index = get_u64(bytes);
 	config->n_members = get_u32(bytes + 8);
+	config->identified = get_u32(bytes + 12) != 0;
 	if (config->n_members > RAFT_MAX_MEMBERS)
 		return false;
 	for (uint32_t i = 0; i < config->n_members; i++)

@@ -24,11 +24,12 @@
  *		40	uint64	boot, seed
  *		56	uint64	wall clock at the start, microseconds since 1970
  *		64	settings
- *	   100	uint32	RAFT_MAX_MEMBERS, _CONFIGS, _HELD, _PENDING, _RUNS, _INFLIGHT
+ *	   108	uint32	RAFT_MAX_MEMBERS, _CONFIGS, _HELD, _PENDING, _RUNS, _INFLIGHT
  *
  * Settings, RAFT_EVENTLOG_SETTINGS bytes:
  *		 0	uint64	heartbeat_interval, election_timeout, commit_notice
  *		24	uint32	max_batch_bytes, max_inflight, max_inflight_bytes
+ *		36	uint64	disk_timeout
  *
  * Record, RAFT_EVENTLOG_RECORD bytes and what follows them:
  *		 0	uint32	length of the whole record
@@ -45,7 +46,7 @@
  * What an event carries:
  *		BOOT	uint64 term, first, last, base_term, commit, applied; uint32 vote,
  *				number of runs, number of configurations; per run uint64 first, term; per
- *				configuration uint64 index, uint32 members, per member uint32 id, flags
+ *				configuration uint64 index, uint32 members, identified, per member uint32 id, flags
  *		RECEIVE	uint64 room; the frame
  *		PROPOSE	uint32 entries; per entry uint64 clock, serial, uint32 node, slot,
  *				size, kind; data
@@ -69,8 +70,8 @@
 #include "codec.h"
 
 #define RAFT_EVENTLOG_VERSION	2
-#define RAFT_EVENTLOG_HEADER	124
-#define RAFT_EVENTLOG_SETTINGS	36
+#define RAFT_EVENTLOG_HEADER	132
+#define RAFT_EVENTLOG_SETTINGS	44
 #define RAFT_EVENTLOG_RECORD	24
 #define RAFT_EVENTLOG_ANSWER	20
 #define RAFT_EVENTLOG_DIGEST	8

@@ -72,6 +72,8 @@ typedef struct RaftProgress
 	RaftIndex	next;			/* next entry to send; 0 <= match < next <= last + 1 */
 	bool		probing;		/* PROBE: an append is under way */
 	uint64_t	min_round;		/* rejections of older rounds are stale */
+	RaftIndex	confirmed;		/* match when min_round was set: no newer round is rejected there */
+	bool		lost;			/* rejected all the same: its log is not what it was */
 	uint64_t	room;			/* bytes of entries that it can take behind what it received */
 	RaftIndex	told_commit;	/* newest commit index sent */
 	RaftTime	sent;			/* when anything was sent last */
@@ -84,6 +86,7 @@ typedef struct RaftPending
 {
 	RaftOp		op;
 	RaftIndex	last;
+	RaftTime	started;		/* of the oldest op that shares this place */
 } RaftPending;
 
 /* A message that may leave once op is durable. */
@@ -131,6 +134,8 @@ struct RaftCore
 	/* configurations, ascending by index; the last one is active (§6) */
 	uint32_t	n_configs;
 	RaftConfig	configs[RAFT_MAX_CONFIGS];
+	RaftIndex	told_config;	/* last RAFT_ACTION_CONFIG */
+	RaftTerm	told_config_term;
 
 	/* writes */
 	RaftOp		written;		/* last op handed out */
@@ -189,6 +194,7 @@ typedef uint64_t (*RaftMemberValue) (const RaftCore *core, RaftNodeId id);
 extern const RaftConfig *membership_active(const RaftCore *core);
 extern bool membership_is_voter(const RaftCore *core, RaftNodeId id);
 extern uint64_t membership_quorum(const RaftCore *core, RaftMemberValue value);
+extern bool membership_may_follow(const RaftCore *core, const RaftConfig *config);
 extern bool membership_can_add(const RaftCore *core, uint32_t more);
 extern void membership_add(RaftCore *core, const RaftConfig *config);
 extern void membership_truncate(RaftCore *core, RaftIndex from);
@@ -199,6 +205,7 @@ extern RaftOp writes_start(RaftCore *core, RaftIndex truncate_from,
 extern void writes_persist_hard_state(RaftCore *core);
 extern void writes_truncated(RaftCore *core, RaftIndex from);
 extern void writes_durable(RaftCore *core, RaftOp op);
+extern RaftTime writes_stuck_at(const RaftCore *core);
 extern void writes_send(RaftCore *core, RaftMessage *message);
 
 /* --- convert.c --- */
@@ -224,6 +231,7 @@ extern void append_wrote(RaftCore *core);
 extern RaftProgress *progress_find(RaftCore *core, RaftNodeId id);
 extern const RaftProgress *progress_of(const RaftCore *core, RaftNodeId id);
 extern void progress_reset(RaftCore *core);
+extern void progress_readmit(RaftCore *core);
 extern void progress_probe(RaftCore *core, RaftProgress *progress, RaftIndex next);
 extern void progress_replicate(RaftProgress *progress);
 extern bool progress_window_open(const RaftCore *core, const RaftProgress *progress);

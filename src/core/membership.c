@@ -5,7 +5,8 @@
  *
  * A configuration acts from the moment it is appended, and is undone when its
  * entry is truncated.  While a joint one acts, every decision needs a
- * majority of the incoming and a majority of the outgoing voters.
+ * majority of the incoming and a majority of the outgoing voters; while the
+ * voters' logs are not identified, it needs them all.
  *
  *-------------------------------------------------------------------------
  */
@@ -61,12 +62,30 @@ majority_value(const RaftCore *core, uint8_t flag, RaftMemberValue value)
 	return sorted[n / 2];
 }
 
+/* The value that every voter has reached, incoming or outgoing. */
+static uint64_t
+common_value(const RaftCore *core, RaftMemberValue value)
+{
+	const RaftConfig *config = membership_active(core);
+	uint64_t	lowest = UINT64_MAX;
+
+	for (uint32_t i = 0; i < config->n_members; i++)
+		if ((config->members[i].flags & (RAFT_MEMBER_VOTER | RAFT_MEMBER_OUTGOING)) != 0)
+			lowest = raft_min(lowest, value(core, config->members[i].id));
+	return lowest;
+}
+
 /*
  * The largest value that a quorum of the active configuration has reached.
+ *
+ * All voters, as long as their logs are not known: every majority of the identified
+ * configuration that follows has a member in common with that.
  */
 uint64_t
 membership_quorum(const RaftCore *core, RaftMemberValue value)
 {
+	if (!membership_active(core)->identified && !MUTANT(FORMED_BY_MAJORITY))
+		return common_value(core, value);
 	if (MUTANT(OUTGOING_IGNORED))
 		return majority_value(core, RAFT_MEMBER_VOTER, value);
 	return raft_min(majority_value(core, RAFT_MEMBER_VOTER, value),
@@ -84,6 +103,24 @@ membership_settled(const RaftCore *core)
 	return settled;
 }
 
+/*
+ * May a leader propose this one now?  For the time being it can say more about the
+ * members of the active one, but not change them.
+ */
+bool
+membership_may_follow(const RaftCore *core, const RaftConfig *config)
+{
+	const RaftConfig *active = membership_active(core);
+
+	if (config->n_members != active->n_members || (active->identified && !config->identified))
+		return false;
+	for (uint32_t i = 0; i < config->n_members; i++)
+		if (config->members[i].id != active->members[i].id ||
+			config->members[i].flags != active->members[i].flags)
+			return false;
+	return true;
+}
+
 /* Is there room for this many more? */
 bool
 membership_can_add(const RaftCore *core, uint32_t more)
@@ -91,7 +128,7 @@ membership_can_add(const RaftCore *core, uint32_t more)
 	return core->n_configs - membership_settled(core) + more <= RAFT_MAX_CONFIGS;
 }
 
-/* Makes a configuration the active one. */
+/* Makes a configuration, whose entry the trail has already, the active one. */
 void
 membership_add(RaftCore *core, const RaftConfig *config)
 {
@@ -102,18 +139,15 @@ membership_add(RaftCore *core, const RaftConfig *config)
 		core->configs[i - settled] = core->configs[i];
 	core->n_configs -= settled;
 	raft_assert(core->n_configs < RAFT_MAX_CONFIGS);
-	core->configs[core->n_configs++] = *config;
-	raft_add_action(core, RAFT_ACTION_CONFIG)->u.config = membership_active(core);
+	core->configs[core->n_configs] = *config;
+	core->configs[core->n_configs].term = trail_term_at(&core->trail, config->index);
+	core->n_configs++;
 }
 
 /* Undoes the configurations of truncated entries. */
 void
 membership_truncate(RaftCore *core, RaftIndex from)
 {
-	uint32_t	before = core->n_configs;
-
 	while (membership_active(core)->index >= from)
 		core->n_configs--;
-	if (core->n_configs < before)
-		raft_add_action(core, RAFT_ACTION_CONFIG)->u.config = membership_active(core);
 }

@@ -41,6 +41,13 @@ progress_of(const RaftCore *core, RaftNodeId id)
 	}
 }
 
+static void
+begin(RaftCore *core, RaftProgress *progress, const RaftMember *member)
+{
+	*progress = (RaftProgress) {.id = member->id, .flags = member->flags, .room = RAFT_ROOM_ENOUGH};
+	progress_probe(core, progress, core->trail.last + 1);
+}
+
 /*
  * Begins anew with the members of the active configuration, knowing nothing of
  * them: at the begin of a leadership.
@@ -52,16 +59,23 @@ progress_reset(RaftCore *core)
 
 	core->n_progress = 0;
 	for (uint32_t i = 0; i < config->n_members; i++)
-	{
-		RaftProgress *progress = &core->progress[core->n_progress];
+		if (config->members[i].id != core->self)
+			begin(core, &core->progress[core->n_progress++], &config->members[i]);
+}
 
-		if (config->members[i].id == core->self)
-			continue;
-		*progress = (RaftProgress) {.id = config->members[i].id};
-		progress->flags = config->members[i].flags;
-		progress->room = RAFT_ROOM_ENOUGH;
-		progress_probe(core, progress, core->trail.last + 1);
-		core->n_progress++;
+/*
+ * Peers that have lost their entries count again, from nothing: when a new
+ * configuration names their logs.
+ */
+void
+progress_readmit(RaftCore *core)
+{
+	for (uint32_t i = 0; i < core->n_progress; i++)
+	{
+		RaftProgress *progress = &core->progress[i];
+
+		if (progress->lost)
+			begin(core, progress, &(RaftMember) {.id = progress->id, .flags = progress->flags});
 	}
 }
 
@@ -75,6 +89,7 @@ progress_probe(RaftCore *core, RaftProgress *progress, RaftIndex next)
 	progress->probing = false;
 	progress->next = next;
 	progress->min_round = core->round + 1;
+	progress->confirmed = progress->match;
 	progress->inflight.start = 0;
 	progress->inflight.count = 0;
 	progress->inflight.bytes = 0;
@@ -143,9 +158,12 @@ progress_freed(RaftProgress *progress, RaftIndex upto)
 static uint64_t
 last_contact(const RaftCore *core, RaftNodeId id)
 {
+	const RaftProgress *progress;
+
 	if (id == core->self)
 		return core->now;
-	return raft_max(progress_of(core, id)->contact, core->leader_since);
+	progress = progress_of(core, id);
+	return progress->lost ? 0 : raft_max(progress->contact, core->leader_since);
 }
 
 /*

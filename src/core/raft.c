@@ -49,6 +49,7 @@ raft_core_init(void *memory, const RaftInit *init)
 	core->round = init->boot << 32;
 	core->notice_deadline = RAFT_NEVER;
 	core->election_deadline = RAFT_NEVER;
+	core->told_config = UINT64_MAX;
 	core->room = RAFT_ROOM_ENOUGH;
 	return core;
 }
@@ -320,6 +321,20 @@ check_state(const RaftCore *core)
 	raft_assert(core->leader == 0 || core->role == RAFT_LEADER || core->role == RAFT_FOLLOWER);
 }
 
+/* Once, when all is done: the host knows nothing of what came and went within the step. */
+static void
+tell_config(RaftCore *core)
+{
+	const RaftConfig *active = membership_active(core);
+	RaftAction *action;
+
+	if (active->index == core->told_config && active->term == core->told_config_term)
+		return;
+	action = raft_add_action(core, RAFT_ACTION_CONFIG);
+	action->u.config.index = core->told_config = active->index;
+	action->u.config.term = core->told_config_term = active->term;
+}
+
 static void
 tell_commit(RaftCore *core)
 {
@@ -354,6 +369,7 @@ raft_step(RaftCore *core, const RaftEvent *event)
 	dispatch(core, event);
 	writes_persist_hard_state(core);
 	tell_commit(core);
+	tell_config(core);
 	check_state(core);
 	core->actions.deadline = core->role == RAFT_LEADER ?
 		replication_deadline(core) : core->election_deadline;
@@ -375,6 +391,7 @@ peer_status(const RaftProgress *progress, RaftPeerStatus *status)
 	status->match = progress->match;
 	status->next = progress->next;
 	status->inflight = progress->inflight.count;
+	status->lost = progress->lost;
 	status->contact = progress->contact;
 }
 

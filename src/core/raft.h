@@ -121,10 +121,18 @@ typedef struct RaftMember
 	uint8_t		flags;
 } RaftMember;
 
-/* A configuration and the index of the entry that carries it. */
+/*
+ * A configuration and the entry that carries it.
+ *
+ * An identified one names the log of each voter.  One that does not is there while a
+ * group is formed, and needs all its voters for every decision: whoever has never
+ * been met could have been replaced by one that has lost what it promised.
+ */
 typedef struct RaftConfig
 {
 	RaftIndex	index;
+	RaftTerm	term;			/* set by the core; 0 = the entry is compacted */
+	bool		identified;		/* the logs of all voters are known */
 	uint32_t	n_members;		/* <= RAFT_MAX_MEMBERS, ids ascending, unique */
 	RaftMember	members[RAFT_MAX_MEMBERS];
 } RaftConfig;
@@ -188,6 +196,7 @@ typedef struct RaftSettings
 	uint32_t	max_batch_bytes;	/* encoded entries in one message (one entry may exceed) */
 	uint32_t	max_inflight;	/* unanswered appends per peer, 1..RAFT_MAX_INFLIGHT */
 	uint32_t	max_inflight_bytes;
+	RaftTime	disk_timeout;	/* a write that takes longer costs leadership; 0 = never */
 } RaftSettings;
 
 /*
@@ -275,7 +284,8 @@ typedef enum RaftActionType
 	RAFT_ACTION_PLACED,
 	RAFT_ACTION_REFUSED,
 	RAFT_ACTION_ROLE,
-	RAFT_ACTION_CONFIG
+	RAFT_ACTION_PEER_LOST,
+	RAFT_ACTION_CONFIG			/* the last one of its step */
 } RaftActionType;
 
 typedef enum RaftWriteSource
@@ -304,6 +314,9 @@ typedef enum RaftRefusal
 {
 	RAFT_REFUSED_NOT_LEADER,
 	RAFT_REFUSED_RUNS_FULL,		/* the log needs compaction before another term */
+	RAFT_REFUSED_CONFIG_EARLY,	/* nothing is committed in this term, or the last configuration
+								 * is not: try again */
+	RAFT_REFUSED_CONFIG_INVALID,	/* no configuration that may follow the active one */
 	RAFT_REFUSED_STOPPED		/* a write failed */
 } RaftRefusal;
 
@@ -341,7 +354,17 @@ typedef struct RaftAction
 			RaftTerm	term;
 			RaftNodeId	leader;	/* also sent when only the known leader changed */
 		}			role;
-		const RaftConfig *config;	/* became active */
+		struct
+		{
+			RaftNodeId	peer;	/* it has lost what it had confirmed as durable: .. */
+			RaftIndex	confirmed;	/* .. entries up to here, of which .. */
+			RaftIndex	agrees; /* .. it has no more than those up to here */
+		}			lost;
+		struct
+		{
+			RaftIndex	index;	/* this configuration became active: raft_core_status() has it */
+			RaftTerm	term;	/* 0 = the entry is compacted */
+		}			config;
 	}			u;
 } RaftAction;
 
@@ -367,6 +390,7 @@ typedef struct RaftPeerStatus
 	RaftIndex	match;			/* 0 <= match < next */
 	RaftIndex	next;
 	uint32_t	inflight;		/* unanswered appends */
+	bool		lost;			/* it has lost durable entries: counts for nothing any more */
 	RaftTime	contact;		/* last message of this term from it; 0 = never */
 } RaftPeerStatus;
 

@@ -85,13 +85,14 @@ raft_record_decode(const uint8_t *bytes, size_t available, size_t max_size,
 
 /*
  * Configuration payload:
- *		0	uint16	format, 1
+ *		0	uint16	format, 2
  *		2	uint16	number of members
- *		4	per member: uint32 id, uint8 flags, uint8 name size, uint16 conninfo size, name, conninfo
+ *		4	per member: uint32 id, uint8 flags, uint8 name size, uint16 conninfo size,
+ *			uint64 log id, name, conninfo
  */
-#define CONFIG_FORMAT			1
+#define CONFIG_FORMAT			2
 #define CONFIG_HEADER			4
-#define CONFIG_MEMBER_HEADER	8
+#define CONFIG_MEMBER_HEADER	16
 
 static bool
 is_valid_member(const RaftMemberInfo *member, RaftNodeId previous)
@@ -131,6 +132,7 @@ raft_config_encode(uint8_t *out, size_t out_size, const RaftMemberInfo *members,
 		out[at + 4] = member->flags;
 		out[at + 5] = member->name_size;
 		put_u16(out + at + 6, member->conninfo_size);
+		put_u64(out + at + 8, member->log_id);
 		at += CONFIG_MEMBER_HEADER;
 		memcpy(out + at, member->name, member->name_size);
 		at += member->name_size;
@@ -150,6 +152,7 @@ raft_config_decode(const uint8_t *data, size_t size, RaftConfig *config,
 	size_t		at = CONFIG_HEADER;
 	RaftNodeId	previous = 0;
 	bool		has_voter = false;
+	bool		identified = true;
 	uint32_t	n_members;
 
 	if (size < CONFIG_HEADER)
@@ -167,6 +170,7 @@ raft_config_decode(const uint8_t *data, size_t size, RaftConfig *config,
 		member.flags = data[at + 4];
 		member.name_size = data[at + 5];
 		member.conninfo_size = get_u16(data + at + 6);
+		member.log_id = get_u64(data + at + 8);
 		at += CONFIG_MEMBER_HEADER;
 		if (size - at < (size_t) member.name_size + member.conninfo_size)
 			return RAFT_DECODE_SHORT;
@@ -181,6 +185,8 @@ raft_config_decode(const uint8_t *data, size_t size, RaftConfig *config,
 		config->members[i].flags = member.flags;
 		if (info != NULL)
 			info[i] = member;
+		if ((member.flags & (RAFT_MEMBER_VOTER | RAFT_MEMBER_OUTGOING)) != 0 && member.log_id == 0)
+			identified = false;
 		previous = member.id;
 		has_voter = has_voter || (member.flags & RAFT_MEMBER_VOTER) != 0;
 	}
@@ -190,5 +196,7 @@ raft_config_decode(const uint8_t *data, size_t size, RaftConfig *config,
 		return RAFT_DECODE_MALFORMED;
 	config->n_members = n_members;
 	config->index = 0;			/* the caller knows it */
+	config->term = 0;
+	config->identified = identified;
 	return RAFT_DECODE_OK;
 }

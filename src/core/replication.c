@@ -93,19 +93,22 @@ replicate(RaftCore *core, RaftProgress *progress)
 	uint32_t	bytes = 0;
 	RaftIndex	end;
 
-	/* its next entry is compacted: only heartbeats reach it */
-	if (progress->next < core->trail.first)
+	/* its next entry is compacted, or its log is not what it was: only heartbeats reach it */
+	if (progress->next < core->trail.first || progress->lost)
 		return;
 
 	if (progress->state == RAFT_PROBE)
 	{
 		if (!progress_window_open(core, progress))
 			return;
-		/* a probe starts with a new leader's no-op, or with what was refused */
-		raft_assert(progress->next <= core->trail.last);
-		end = next_batch(core, progress, &bytes);
-		if (end < progress->next)
-			return;
+		/* nothing to send: an old rejection may have led here, ask whether it still holds */
+		end = core->trail.last;
+		if (progress->next <= core->trail.last)
+		{
+			end = next_batch(core, progress, &bytes);
+			if (end < progress->next)
+				return;
+		}
 		progress->probing = true;
 		send_append(core, progress, progress->next - 1, end);
 		return;
@@ -166,23 +169,12 @@ refuse(RaftCore *core, RaftRefusal reason)
 	action->u.refused.leader = core->leader;
 }
 
-/*
- * Appends the event's entries, all or none.
- */
-void
-replication_propose(RaftCore *core)
+/* Appends the event's entries. */
+static void
+place(RaftCore *core)
 {
 	uint32_t	n = core->event->u.propose.n_entries;
 	RaftAction *action;
-
-	raft_assert(n > 0);
-	if (core->stopped || core->role != RAFT_LEADER)
-	{
-		refuse(core, core->stopped ? RAFT_REFUSED_STOPPED : RAFT_REFUSED_NOT_LEADER);
-		return;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		raft_assert(core->event->u.propose.entries[i].kind != RAFT_ENTRY_CONFIG);
 
 	trail_append(&core->trail, core->term, n);
 	core->step_first = core->trail.last + 1 - n;
@@ -192,6 +184,61 @@ replication_propose(RaftCore *core)
 	action->u.placed.first = core->step_first;
 	action->u.placed.term = core->term;
 	action->u.placed.n_entries = n;
+}
+
+/*
+ * A configuration is proposed alone.  It must not come before this leader has
+ * committed an entry of its term, nor before the one before it is committed: else two
+ * majorities could decide that have nobody in common.
+ */
+static void
+propose_config(RaftCore *core)
+{
+	const RaftEntry *entry = core->event->u.propose.entries;
+	RaftConfig	config;
+
+	raft_assert(core->event->u.propose.n_entries == 1);
+	if (raft_config_decode(entry->data, entry->size, &config, NULL) != RAFT_DECODE_OK ||
+		!membership_may_follow(core, &config))
+	{
+		refuse(core, RAFT_REFUSED_CONFIG_INVALID);
+		return;
+	}
+	if (trail_term_at(&core->trail, core->commit) != core->term ||
+		membership_active(core)->index > core->commit)
+	{
+		refuse(core, RAFT_REFUSED_CONFIG_EARLY);
+		return;
+	}
+	place(core);
+	config.index = core->step_first;
+	membership_add(core, &config);
+	progress_readmit(core);
+	replicate_to_all(core);
+}
+
+/*
+ * Appends the event's entries, all or none.
+ */
+void
+replication_propose(RaftCore *core)
+{
+	uint32_t	n = core->event->u.propose.n_entries;
+
+	raft_assert(n > 0);
+	if (core->stopped || core->role != RAFT_LEADER)
+	{
+		refuse(core, core->stopped ? RAFT_REFUSED_STOPPED : RAFT_REFUSED_NOT_LEADER);
+		return;
+	}
+	if (core->event->u.propose.entries[0].kind == RAFT_ENTRY_CONFIG)
+	{
+		propose_config(core);
+		return;
+	}
+	for (uint32_t i = 1; i < n; i++)
+		raft_assert(core->event->u.propose.entries[i].kind != RAFT_ENTRY_CONFIG);
+	place(core);
 	replicate_to_all(core);
 }
 
@@ -201,18 +248,21 @@ match_of(const RaftCore *core, RaftNodeId id)
 {
 	if (id == core->self)
 		return MUTANT(SELF_COUNT_EARLY) ? core->trail.last : core->durable;
-	return progress_of(core, id)->match;
+	return progress_of(core, id)->lost ? 0 : progress_of(core, id)->match;
 }
 
-/* What every member has, voter or learner, may be dropped from the log. */
+/*
+ * What every member has, voter or learner, may be dropped from the log.  One that has
+ * lost its entries does not come back by having them sent again.
+ */
 static void
 advance_floor(RaftCore *core)
 {
-	const RaftConfig *config = membership_active(core);
-	RaftIndex	lowest = core->commit;
+	RaftIndex	lowest = raft_min(core->commit, core->durable);
 
-	for (uint32_t i = 0; i < config->n_members; i++)
-		lowest = raft_min(lowest, match_of(core, config->members[i].id));
+	for (uint32_t i = 0; i < core->n_progress; i++)
+		if (!core->progress[i].lost)
+			lowest = raft_min(lowest, core->progress[i].match);
 	core->floor = raft_max(core->floor, lowest);
 }
 
@@ -236,6 +286,22 @@ advance_commit(RaftCore *core)
 }
 
 /*
+ * A peer refuses to follow an entry that it had confirmed as durable before it was
+ * asked.  Whatever happened to its log, its word is worth nothing any more: counted on,
+ * it would stall the group, or let entries go that were acknowledged.
+ */
+static void
+lose(RaftCore *core, RaftProgress *progress, const RaftMessage *message)
+{
+	RaftAction *action = raft_add_action(core, RAFT_ACTION_PEER_LOST);
+
+	action->u.lost.peer = progress->id;
+	action->u.lost.confirmed = progress->match;
+	action->u.lost.agrees = raft_min(message->log_index, message->rejected - 1);
+	progress->lost = true;
+}
+
+/*
  * The peer's log disagrees at message->rejected: go on from where it may agree.
  */
 static void
@@ -243,13 +309,16 @@ back_up(RaftCore *core, RaftProgress *progress, const RaftMessage *message)
 {
 	RaftIndex	guess;
 
-	/*
-	 * Stale, or about a place that the peer has confirmed durably: no follower of this
-	 * term rejects that.
-	 */
-	if (message->round < progress->min_round || message->rejected <= progress->match ||
-		message->rejected >= progress->next)
+	/* stale, or about what it was not asked */
+	if (message->round < progress->min_round || message->rejected >= progress->next ||
+		message->rejected == 0 || progress->lost)
 		return;
+	if (message->rejected <= progress->confirmed)
+	{
+		lose(core, progress, message);
+		return;
+	}
+	/* a place confirmed since then is asked about once more */
 	guess = trail_last_not_above(&core->trail, message->log_index, message->log_term);
 	if (MUTANT(BACKUP_BY_ONE))
 		guess = message->rejected - 1;
@@ -328,12 +397,12 @@ quorum_deadline(const RaftCore *core)
 }
 
 /*
- * The leader's deadlines: check quorum, commit notices, heartbeats.
+ * The leader's deadlines: check quorum, a stuck disk, commit notices, heartbeats.
  */
 void
 replication_tick(RaftCore *core)
 {
-	if (core->now >= quorum_deadline(core))
+	if (core->now >= quorum_deadline(core) || core->now >= writes_stuck_at(core))
 	{
 		convert_to(core, RAFT_FOLLOWER, core->term, 0);
 		return;
@@ -371,8 +440,9 @@ replication_deadline(const RaftCore *core)
 {
 	RaftTime	deadline = core->notice_deadline;
 
+	deadline = raft_min(deadline, writes_stuck_at(core));
 	if (core->n_progress == 0)
-		return RAFT_NEVER;
+		return deadline;
 	deadline = raft_min(deadline, quorum_deadline(core));
 	for (uint32_t i = 0; i < core->n_progress; i++)
 		deadline = raft_min(deadline, core->progress[i].sent + core->settings.heartbeat_interval);

@@ -44,6 +44,8 @@ writes_start(RaftCore *core, RaftIndex truncate_from, RaftWriteSource source,
 	 */
 	if (core->n_pending == RAFT_LIMIT_PENDING)
 		core->n_pending--;
+	else
+		core->pending[core->n_pending].started = core->now;
 	if (!MUTANT(OLDER_OP_VOUCHES) || core->n_pending + 1 < RAFT_LIMIT_PENDING)
 		core->pending[core->n_pending].op = write->op;
 	core->pending[core->n_pending].last = core->trail.last;
@@ -143,4 +145,16 @@ writes_durable(RaftCore *core, RaftOp op)
 			emit_send(core, &held->message, held->op);
 	}
 	core->n_held = kept;
+}
+
+/*
+ * When the disk is stuck, unless the oldest write is durable before; RAFT_NEVER when
+ * nothing is under way.
+ */
+RaftTime
+writes_stuck_at(const RaftCore *core)
+{
+	if (core->n_pending == 0 || core->settings.disk_timeout == 0)
+		return RAFT_NEVER;
+	return core->pending[0].started + core->settings.disk_timeout;
 }

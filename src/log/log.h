@@ -52,9 +52,8 @@ typedef struct RaftLogRecovery
 	RaftBoot	boot;			/* commit = the newest commit index that was saved */
 	uint64		log_id;			/* random number that this log got when it was created */
 	uint64		boot_count;		/* of this start: durable before raft_log_open() returns */
-	uint8	   *config_data;	/* payload of the newest configuration, with names */
-	uint32		config_size;
-	RaftIndex	config_index;
+	uint8	   *config_data[RAFT_MAX_CONFIGS];	/* payloads of boot.configs, with names */
+	uint32		config_size[RAFT_MAX_CONFIGS];
 	RaftNodeId	node;			/* from block 0 */
 } RaftLogRecovery;
 

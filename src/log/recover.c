@@ -110,20 +110,21 @@ note_config(RaftLogRecovery *recovery, RaftIndex index, const uint8 *data, uint3
 
 	if (boot->n_configs == RAFT_MAX_CONFIGS)
 	{
-		memmove(configs, configs + 1, (RAFT_MAX_CONFIGS - 1) * sizeof(RaftConfig));
+		pfree(recovery->config_data[0]);
 		boot->n_configs--;
+		memmove(configs, configs + 1, boot->n_configs * sizeof(configs[0]));
+		memmove(recovery->config_data, recovery->config_data + 1,
+				boot->n_configs * sizeof(recovery->config_data[0]));
+		memmove(recovery->config_size, recovery->config_size + 1,
+				boot->n_configs * sizeof(recovery->config_size[0]));
 	}
 	if (raft_config_decode(data, size, &configs[boot->n_configs], NULL) != RAFT_DECODE_OK)
 		raft_log_report_damage(index, "It is not a valid configuration.");
 	configs[boot->n_configs].index = index;
+	recovery->config_data[boot->n_configs] = palloc(size);
+	memcpy(recovery->config_data[boot->n_configs], data, size);
+	recovery->config_size[boot->n_configs] = size;
 	boot->n_configs++;
-
-	if (recovery->config_data != NULL)
-		pfree(recovery->config_data);
-	recovery->config_data = palloc(Max(size, 1));
-	memcpy(recovery->config_data, data, size);
-	recovery->config_size = size;
-	recovery->config_index = index;
 }
 
 /* The configuration that compaction has kept. */

@@ -19,6 +19,42 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* --- configurations --- */
+
+void
+raft_node_keep_config(RaftNode *node, RaftIndex index, const uint8 *data, uint32 size)
+{
+	RaftNodeConfig *place = &node->configs[0];
+
+	/* the same index (after a truncation), else the oldest */
+	for (int i = 0; i < RAFT_MAX_CONFIGS; i++)
+	{
+		if (node->configs[i].index == index)
+		{
+			place = &node->configs[i];
+			break;
+		}
+		if (node->configs[i].index < place->index)
+			place = &node->configs[i];
+	}
+
+	Assert(size <= RAFT_MAX_CONFIG_BYTES);
+	place->index = index;
+	place->size = size;
+	memcpy(place->data, data, size);
+}
+
+/* Configurations that a truncation takes back. */
+static void
+forget_configs(RaftNode *node, RaftIndex from)
+{
+	for (int i = 0; i < RAFT_MAX_CONFIGS; i++)
+	{
+		if (node->configs[i].index >= from)
+			node->configs[i].index = 0;
+	}
+}
+
 /* --- writes --- */
 
 uint64
@@ -54,7 +90,11 @@ encode_own_records(RaftNode *node, const RaftWrite *write, const RaftEntry *entr
 		RaftEntry	entry = {.kind = RAFT_ENTRY_NOOP};
 
 		if (entries != NULL)
+		{
 			entry = entries[write->skip + i];
+			if (entry.kind == RAFT_ENTRY_CONFIG)
+				raft_node_keep_config(node, write->first + i, entry.data, entry.size);
+		}
 		else
 			entry.clock = raft_node_next_clock(node);
 		entry.term = write->term;
@@ -99,6 +139,13 @@ execute_write(RaftNode *node, const RaftEvent *event, const RaftWrite *write)
 	const char *records = NULL;
 	Size		size = 0;
 
+	if (write->truncate_from != 0)
+	{
+		forget_configs(node, write->truncate_from);
+		if (write->truncate_from <= node->range_last)
+			node->range_first = node->range_last = 0;
+	}
+
 	if (write->source == RAFT_WRITE_EVENT && event->type == RAFT_EVENT_RECEIVE)
 	{
 		records = find_received_records(node, write, &size);
@@ -111,9 +158,6 @@ execute_write(RaftNode *node, const RaftEvent *event, const RaftWrite *write)
 		records = node->records.data;
 		size = node->records.len;
 	}
-
-	if (write->truncate_from != 0 && write->truncate_from <= node->range_last)
-		node->range_first = node->range_last = 0;
 
 	raft_log_write(node->writer, write, records, size, node->commit);
 	node->written = write->op;
@@ -254,70 +298,36 @@ execute_role(RaftNode *node, const RaftAction *action)
 						node->name, (unsigned long long) action->u.role.term)));
 }
 
-void
-raft_node_keep_config(RaftNode *node, RaftIndex index, const uint8 *data, uint32 size)
-{
-	RaftNodeConfig *place = &node->configs[0];
-
-	/* the same index (after a truncation), else the oldest */
-	for (int i = 0; i < RAFT_MAX_CONFIGS; i++)
-	{
-		if (node->configs[i].index == index)
-		{
-			place = &node->configs[i];
-			break;
-		}
-		if (node->configs[i].index < place->index)
-			place = &node->configs[i];
-	}
-
-	Assert(size <= RAFT_MAX_CONFIG_BYTES);
-	place->index = index;
-	place->size = size;
-	memcpy(place->data, data, size);
-}
-
-/* The payload of the configuration at index: kept, or still in the log. */
-static const RaftNodeConfig *
-find_config(RaftNode *node, RaftIndex wanted)
-{
-	StringInfoData record;
-	RaftIndex	index;
-	RaftEntry	entry;
-	uint32		length;
-
-	for (int i = 0; i < RAFT_MAX_CONFIGS; i++)
-	{
-		if (node->configs[i].index == wanted)
-			return &node->configs[i];
-	}
-
-	initStringInfo(&record);
-	if (raft_log_read(node->reader, wanted, wanted, MaxAllocSize, &record) != wanted ||
-		raft_record_decode((const uint8 *) record.data, record.len, record.len,
-						   &index, &entry, &length) != RAFT_DECODE_OK ||
-		entry.kind != RAFT_ENTRY_CONFIG)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("configuration at index %llu of the Raft log cannot be read",
-						(unsigned long long) wanted)));
-	raft_node_keep_config(node, wanted, entry.data, entry.size);
-	pfree(record.data);
-	return find_config(node, wanted);
-}
-
 static void
-execute_config(RaftNode *node, const RaftConfig *active)
+execute_peer_lost(RaftNode *node, const RaftAction *action)
 {
-	const RaftNodeConfig *config = find_config(node, active->index);
+	ereport(WARNING,
+			(errmsg("raft_pg: node \"%s\" had confirmed entries up to %llu, but its log agrees only up to %llu: it has lost what was durable, and no longer counts",
+					member_name(node, action->u.lost.peer),
+					(unsigned long long) action->u.lost.confirmed,
+					(unsigned long long) action->u.lost.agrees)));
+}
+
+/*
+ * Every configuration that can become active is kept: those of the boot, and those
+ * that were written since then.
+ */
+static void
+execute_config(RaftNode *node, RaftIndex index)
+{
+	const RaftNodeConfig *config = NULL;
 	RaftConfig	decoded;
 	RaftMemberInfo members[RAFT_MAX_MEMBERS];
 
-	if (raft_config_decode(config->data, config->size, &decoded, members) != RAFT_DECODE_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("configuration at index %llu of the Raft log is damaged",
-						(unsigned long long) active->index)));
+	for (int i = 0; i < RAFT_MAX_CONFIGS; i++)
+	{
+		if (node->configs[i].index == index)
+			config = &node->configs[i];
+	}
+	if (config == NULL ||
+		raft_config_decode(config->data, config->size, &decoded, members) != RAFT_DECODE_OK)
+		elog(ERROR, "configuration at index %llu of the Raft log is not at hand",
+			 (unsigned long long) index);
 	raft_peers_configure(node->peers, members, decoded.n_members);
 	raft_node_publish_config(node, config);
 }
@@ -348,8 +358,11 @@ execute(RaftNode *node, const RaftEvent *event, const RaftAction *action)
 		case RAFT_ACTION_ROLE:
 			execute_role(node, action);
 			break;
+		case RAFT_ACTION_PEER_LOST:
+			execute_peer_lost(node, action);
+			break;
 		case RAFT_ACTION_CONFIG:
-			execute_config(node, action->u.config);
+			execute_config(node, action->u.config.index);
 			break;
 	}
 }

@@ -71,6 +71,7 @@ raft_node_settings(void)
 	settings.commit_notice = COMMIT_NOTICE_US;
 	settings.max_batch_bytes = RAFT_MAX_BATCH_BYTES;
 	settings.max_inflight = MAX_INFLIGHT;
+	settings.disk_timeout = 0;
 	/* half of the inbox over there, if it is set up like ours */
 	settings.max_inflight_bytes = (uint32) raft_inbox_size_kb * 1024 / 2;
 	return settings;
@@ -288,7 +289,9 @@ raft_node_start(RaftGroup *group, Oid database)
 	introduce(group, &row, recovery.boot_count);
 	node->reader = raft_log_reader_create(group->log, row.log_file);
 	load_clock(node, recovery.boot.last);
-	raft_node_keep_config(node, recovery.config_index, recovery.config_data, recovery.config_size);
+	for (uint32 i = 0; i < recovery.boot.n_configs; i++)
+		raft_node_keep_config(node, recovery.boot.configs[i].index,
+							  recovery.config_data[i], recovery.config_size[i]);
 	create_core(node, recovery.boot_count);
 	create_peers(node, &recovery);
 	raft_inboxes_reset(group->inboxes);

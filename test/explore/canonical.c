@@ -166,6 +166,8 @@ times(RaftCore *core)
 	core->leader_since = CANONICAL_TIME;
 	core->notice_deadline = RAFT_NEVER;
 	core->random = 0;			/* draws timeouts only */
+	for (uint32_t i = 0; i < core->n_pending; i++)
+		core->pending[i].started = CANONICAL_TIME;
 	for (uint32_t i = 0; i < core->n_progress; i++)
 	{
 		core->progress[i].sent = CANONICAL_TIME;

@@ -75,7 +75,7 @@ batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes, uint32
 static RaftConfig
 all_voters(void)
 {
-	RaftConfig	config = {.index = 1, .n_members = N_NODES};
+	RaftConfig	config = {.index = 1, .identified = true, .n_members = N_NODES};
 
 	for (uint32_t i = 0; i < N_NODES; i++)
 		config.members[i] = (RaftMember) {.id = i + 1, .flags = RAFT_MEMBER_VOTER};
@@ -257,6 +257,9 @@ execute(NodeState *state, const Event *event, const RaftActions *actions, Result
 					fprintf(trace, "          n%u is %s of term %llu, leader %u\n", state->core.self,
 							raft_role_name(action->u.role.to), ULL(action->u.role.term),
 							action->u.role.leader);
+				break;
+			case RAFT_ACTION_PEER_LOST:
+				blame(result, "a peer is said to have lost what it has");
 				break;
 			case RAFT_ACTION_PLACED:
 			case RAFT_ACTION_REFUSED:

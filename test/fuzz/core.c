@@ -164,8 +164,11 @@ execute(Host *host, const RaftEvent *event, const RaftAction *action)
 		case RAFT_ACTION_ROLE:
 			fuzz_check(raft_role_name(action->u.role.to)[0] != '?');
 			break;
+		case RAFT_ACTION_PEER_LOST:
+			fuzz_check(action->u.lost.agrees < action->u.lost.confirmed);
+			break;
 		case RAFT_ACTION_CONFIG:
-			fuzz_check(action->u.config->n_members >= 1);
+			fuzz_check(action->u.config.index == host->status.config->index);
 			break;
 	}
 }
@@ -214,6 +217,8 @@ take_config(Reader *reader, RaftIndex index)
 	};
 	RaftConfig	config = {.index = index, .n_members = 1 + take_below(reader, 5)};
 	uint8_t		kinds = take_u8(reader);
+
+	config.identified = kinds % 4 != 3;
 
 	for (uint32_t i = 0; i < config.n_members; i++)
 	{
@@ -311,7 +316,7 @@ put_entries(Host *host, Reader *reader, uint8_t *frame, const RaftMessage *messa
 
 			for (uint32_t m = 0; m < n; m++)
 				members[m] = (RaftMemberInfo) {
-					.id = m + 1 + choice / 16, .flags = (uint8_t) (1 + take_below(reader, 7)),
+					.id = m + 1 + choice / 16, .log_id = choice % 8, .flags = (uint8_t) (1 + take_below(reader, 7)),
 					.name = "n", .name_size = 1, .conninfo = ""
 				};
 			entry.size = (uint32_t) raft_config_encode(data, sizeof(data), members, n);

@@ -393,7 +393,8 @@ random_config(Rng *rng, uint8_t *out, size_t out_size, RaftMemberInfo *members, 
 			.id = id, .flags = i == 0 ? RAFT_MEMBER_VOTER : (uint8_t) rng_between(rng, 1, 4),
 			.name = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
 			.name_size = (uint8_t) rng_between(rng, 1, RAFT_MAX_NODE_NAME),
-			.conninfo = letters, .conninfo_size = (uint16_t) rng_below(rng, 40)
+			.conninfo = letters, .conninfo_size = (uint16_t) rng_below(rng, 40),
+			.log_id = rng_percent(rng, 80) ? rng_next(rng) : 0
 		};
 	}
 	return raft_config_encode(out, out_size, members, n);
@@ -430,6 +431,7 @@ codec_config(Lab *lab)
 				info[RAFT_MAX_MEMBERS];
 	RaftConfig	config;
 	uint32_t	n = (uint32_t) rng_between(rng, 1, RAFT_MAX_MEMBERS);
+	uint32_t	unknown = 0;
 	size_t		size = random_config(rng, buffer, sizeof(buffer), members, n);
 
 	lab_check(lab, size > 0, "a configuration is not encoded");
@@ -438,7 +440,11 @@ codec_config(Lab *lab)
 	lab_check(lab, config.n_members == n, "the number of members came back changed");
 	check_config_domain(lab, &config);
 	for (uint32_t i = 0; i < n; i++)
+		unknown += members[i].log_id == 0 && members[i].flags != RAFT_MEMBER_LEARNER;
+	lab_check(lab, config.identified == (unknown == 0), "%u voters' logs are not known", unknown);
+	for (uint32_t i = 0; i < n; i++)
 		lab_check(lab, config.members[i].id == members[i].id && info[i].id == members[i].id &&
+				  info[i].log_id == members[i].log_id &&
 				  config.members[i].flags == members[i].flags && info[i].flags == members[i].flags &&
 				  info[i].name_size == members[i].name_size &&
 				  info[i].conninfo_size == members[i].conninfo_size &&
@@ -538,7 +544,7 @@ codec_config_domain(Lab *lab)
 	lab_check(lab, raft_config_decode(buffer, size, &config, NULL) == RAFT_DECODE_OK, "two voters");
 	buffer[4 + 4] = RAFT_MEMBER_LEARNER;
 	lab_check(lab, raft_config_decode(buffer, size, &config, NULL) == RAFT_DECODE_OK, "a learner first");
-	buffer[4 + 9 + 4] = RAFT_MEMBER_OUTGOING;
+	buffer[4 + 17 + 4] = RAFT_MEMBER_OUTGOING;
 	lab_check(lab, raft_config_decode(buffer, size, &config, NULL) == RAFT_DECODE_MALFORMED, "no voter");
 	lab_check(lab, raft_config_encode(buffer, 3, members, 1) == 0, "no room for the header");
 	members[0].conninfo_size = RAFT_MAX_CONNINFO + 1;

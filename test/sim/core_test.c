@@ -76,7 +76,7 @@ core_recording_domain(Lab *lab)
 		size_t		at;
 		RaftDecodeResult result;
 	}			cases[] = {
-		{12, RAFT_DECODE_VERSION}, {100, RAFT_DECODE_VERSION}, {32, RAFT_DECODE_MALFORMED},
+		{12, RAFT_DECODE_VERSION}, {108, RAFT_DECODE_VERSION}, {32, RAFT_DECODE_MALFORMED},
 		{40, RAFT_DECODE_MALFORMED}
 	};
 
@@ -204,16 +204,11 @@ core_roles(Lab *lab)
 static RaftEntry
 config_entry(RaftTerm term, const uint8_t *flags, uint32_t n)
 {
-	RaftMemberInfo members[RAFT_MAX_MEMBERS] = {{0}};
-	uint8_t    *data = run_alloc(RAFT_MAX_CONFIG_BYTES);
-	RaftEntry	entry = {.term = term, .kind = RAFT_ENTRY_CONFIG, .data = data};
+	RaftMember	members[RAFT_MAX_MEMBERS];
 
 	for (uint32_t i = 0; i < n; i++)
-		members[i] = (RaftMemberInfo) {
-			.id = i + 1, .flags = flags[i], .name = "x", .name_size = 1, .conninfo = ""
-		};
-	entry.size = (uint32_t) raft_config_encode(data, RAFT_MAX_CONFIG_BYTES, members, n);
-	return entry;
+		members[i] = (RaftMember) {.id = i + 1, .flags = flags[i]};
+	return solo_config(term, members, n, 1);
 }
 
 static void
@@ -284,7 +279,7 @@ static void
 core_learners(Lab *lab)
 {
 	RaftRun		run = {.first = 1, .term = 1};
-	RaftConfig	config = {.index = 1, .n_members = 4};
+	RaftConfig	config = {.index = 1, .identified = true, .n_members = 4};
 	RaftBoot	boot = {
 		.term = 1, .first = 1, .last = 1, .commit = 1, .applied = 1, .runs = &run, .n_runs = 1,
 		.configs = &config, .n_configs = 1
@@ -660,7 +655,7 @@ static void
 core_compacted_below_a_peer(Lab *lab)
 {
 	RaftRun		run = {.first = 5, .term = 2};
-	RaftConfig	config = {.index = 1, .n_members = 2, .members = {
+	RaftConfig	config = {.index = 1, .identified = true, .n_members = 2, .members = {
 			{.id = 1, .flags = RAFT_MEMBER_VOTER}, {.id = 2, .flags = RAFT_MEMBER_VOTER}
 		}};
 	RaftBoot	boot = {
@@ -707,6 +702,10 @@ core_odd_answers(Lab *lab)
 	answer.rejected = next + 10;
 	solo_receive(&solo, answer);
 	lab_check(lab, solo.status.peers[0].next == next, "next follows a refusal of nothing");
+	answer.rejected = 0;
+	solo_receive(&solo, answer);
+	lab_check(lab, !solo.status.peers[0].lost && solo.status.peers[0].next == next,
+			  "a refusal of the beginning of every log means something");
 }
 
 const LabTest core_tests[] = {

@@ -30,7 +30,8 @@ random_settings(Rng *rng)
 	return (RaftSettings) {
 		.heartbeat_interval = rng_next(rng), .election_timeout = rng_next(rng),
 		.commit_notice = rng_next(rng), .max_batch_bytes = (uint32_t) rng_next(rng),
-		.max_inflight = (uint32_t) rng_next(rng), .max_inflight_bytes = (uint32_t) rng_next(rng)
+		.max_inflight = (uint32_t) rng_next(rng), .max_inflight_bytes = (uint32_t) rng_next(rng),
+		.disk_timeout = rng_next(rng)
 	};
 }
 
@@ -40,7 +41,7 @@ same_settings(const RaftSettings *a, const RaftSettings *b)
 	return a->heartbeat_interval == b->heartbeat_interval &&
 		a->election_timeout == b->election_timeout && a->commit_notice == b->commit_notice &&
 		a->max_batch_bytes == b->max_batch_bytes && a->max_inflight == b->max_inflight &&
-		a->max_inflight_bytes == b->max_inflight_bytes;
+		a->max_inflight_bytes == b->max_inflight_bytes && a->disk_timeout == b->disk_timeout;
 }
 
 static RaftEntry *
@@ -92,6 +93,7 @@ random_boot(Rng *rng)
 	for (uint32_t i = 0; i < n_configs; i++)
 	{
 		configs[i].index = rng_next(rng);
+		configs[i].identified = rng_percent(rng, 50);
 		configs[i].n_members = (uint32_t) rng_below(rng, RAFT_MAX_MEMBERS + 1);
 		for (uint32_t k = 0; k < configs[i].n_members; k++)
 			configs[i].members[k] = (RaftMember) {
@@ -120,6 +122,7 @@ same_boot(const RaftBoot *a, const RaftBoot *b)
 	for (uint32_t i = 0; i < a->n_configs; i++)
 	{
 		if (a->configs[i].index != b->configs[i].index ||
+			a->configs[i].identified != b->configs[i].identified ||
 			a->configs[i].n_members != b->configs[i].n_members)
 			return false;
 		for (uint32_t k = 0; k < a->configs[i].n_members; k++)
@@ -379,7 +382,7 @@ eventlog_other_versions(Lab *lab)
 	RaftEventLogHeader header = {.self = 1, .boot = 1};
 	RaftEventLogHeader back;
 	uint8_t    *bytes = run_alloc(RAFT_EVENTLOG_HEADER);
-	static const size_t places[] = {12, 100, 104, 108, 112, 116, 120};
+	static const size_t places[] = {12, 108, 112, 116, 120, 124, 128};
 
 	for (size_t i = 0; i < lengthof(places); i++)
 	{
@@ -413,6 +416,10 @@ eventlog_refused(Lab *lab)
 	actions->n = 1;
 	actions->item[0].type = (RaftActionType) (RAFT_ACTION_CONFIG + 1);
 	lab_check(lab, raft_eventlog_digest(0, &event, actions) != plain, "an action left no trace");
+	actions->item[0].type = RAFT_ACTION_PEER_LOST;
+	plain = raft_eventlog_digest(0, &event, actions);
+	actions->item[0].u.lost.agrees = 7;
+	lab_check(lab, raft_eventlog_digest(0, &event, actions) != plain, "a lost peer left no trace");
 
 	size = raft_eventlog_event_size(&event, 0);
 	raft_eventlog_event(bytes, &event, NULL, 0);

@@ -484,74 +484,6 @@ lesson_full_window_gathers_proposals(Lab *lab)
 			  "what gathered does not leave in one append");
 }
 
-/*
- * What is sent to a follower is bounded: "taken" bytes once each, and once more for what
- * had to be asked, and heartbeats with their answers.
- */
-static void
-check_traffic(Lab *lab, RaftTime duration, uint64_t taken, const char *what)
-{
-	uint64_t	messages = lab->network.messages;
-	uint64_t	bytes = lab->network.bytes;
-	uint64_t	most;
-
-	cluster_sleep(lab, duration);
-	messages = lab->network.messages - messages;
-	bytes = lab->network.bytes - bytes;
-	/* to each of two peers and back, and a little for those under way */
-	most = 4 * (duration / lab->settings.core.heartbeat_interval + 2);
-	if (messages > most + 4 * taken / 100 || bytes > most * RAFT_FRAME_HEADER + 6 * taken)
-		lab_fail(lab, 19, "%s: %llu messages, %llu bytes in %llu ms, which is too much", what,
-				 (unsigned long long) messages, (unsigned long long) bytes,
-				 (unsigned long long) (duration / MS));
-}
-
-/*
- * A follower without room for what it lacks costs heartbeats, however much waits for
- * it, and no command commits any later; once it has room, it catches up.
- */
-static void
-lesson_full_follower_costs_little(Lab *lab)
-{
-	RaftNodeId	leader = cluster_one_leader(lab);
-	Node	   *full = &lab->nodes[cluster_nth(lab, leader, 1)];
-	Started		last = {0};
-	RaftIndex	before;
-
-	lab->settings.compact = false;
-	cluster_one(lab, cluster_number(1), 3, true);
-	full->log_capacity = 3000;
-	for (int i = 0; i < 60; i++)
-	{
-		last = cluster_start(lab, leader, cluster_random_command(lab, 500));
-		lab_check(lab, last.leader, "the leader did not take a command");
-		cluster_sleep(lab, 10 * MS);
-	}
-	cluster_wait(lab, last.command, 2, 0, NULL);
-	cluster_sleep(lab, T);
-	check_traffic(lab, 20 * T, 0, "idle with a full follower");
-
-	before = full->status.last;
-	/* a little room at a time leads to a little traffic at a time */
-	for (int i = 0; i < 20; i++)
-	{
-		full->log_capacity += 600;
-		check_traffic(lab, 200 * MS, 2000, "a full follower gets a little room");
-	}
-	lab_check(lab, full->status.last < last.index && full->status.last > before + 10,
-			  "its log ends at %llu", (unsigned long long) full->status.last);
-
-	/* it changes leaders, which know nothing of its room */
-	cluster_disconnect(lab, leader);
-	cluster_sleep(lab, 3 * T);
-	cluster_connect(lab, leader);
-	cluster_sleep(lab, 3 * T);
-	check_traffic(lab, 20 * T, 0, "idle with a full follower and a new leader");
-	full->log_capacity = 0;
-	cluster_sleep(lab, T);
-	lab_check(lab, full->status.last >= last.index, "a follower with room again does not catch up");
-}
-
 /* A write that failed stops the core: nothing is taken for durable any more. */
 static void
 lesson_failed_write_stops_the_core(Lab *lab)
@@ -589,7 +521,6 @@ const LabTest lesson_core_tests[] = {
 	{"lesson_majority_counts_oneself", "lesson", 0, 5, lesson_majority_counts_oneself},
 	{"lesson_backup_skips_whole_terms", "lesson", 0, 5, lesson_backup_skips_whole_terms},
 	{"lesson_full_window_gathers_proposals", "lesson", 0, 5, lesson_full_window_gathers_proposals},
-	{"lesson_full_follower_costs_little", "lesson", 3, 20, lesson_full_follower_costs_little},
 	{"lesson_failed_write_stops_the_core", "lesson", 0, 5, lesson_failed_write_stops_the_core},
 	{0}
 };

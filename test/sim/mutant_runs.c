@@ -70,6 +70,7 @@ static const Mutant mutants[] = {
 	CORE(VERIFIED_KEPT, "41", 100, "success for entries that a newer leader did not confirm"),
 	CORE(DURABLE_KEPT, "42", 1000, "truncation leaves the durable mark (append ABA)"),
 	CORE(ACK_IN_OTHER_ROLE, "44", 1000, "a write ends in another role than it began in"),
+	CORE(FORMED_BY_MAJORITY, "83", 1000, "a majority decides before the logs are known"),
 	CORE(OUTGOING_IGNORED, "84", 1000, "the outgoing half of a joint quorum is ignored"),
 	CORE(ROOM_IGNORED, "80", 1000, "entries are sent to a peer without room for them"),
 	CORE(COMPACTED_ONE_MORE, "45", 3000, "one entry too many is taken for compacted"),

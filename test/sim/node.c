@@ -323,6 +323,16 @@ execute_write(Lab *lab, Node *node, const RaftEvent *event, const RaftWrite *wri
 	disk_start_write(lab, node, &op);
 }
 
+/* A peer is said to have lost entries: it has. */
+static void
+check_lost(Lab *lab, const Node *node, const Node *peer, RaftIndex confirmed)
+{
+	lab_check(lab, confirmed >= peer->disk.log.first &&
+			  simlog_term(&peer->disk.log, confirmed) != simlog_term(&node->log, confirmed),
+			  "node %u says that node %u has lost entry %llu, which it has", node->id, peer->id,
+			  (unsigned long long) confirmed);
+}
+
 static void
 execute(Lab *lab, Node *node, const RaftEvent *event, const RaftAction *action)
 {
@@ -356,9 +366,15 @@ execute(Lab *lab, Node *node, const RaftEvent *event, const RaftAction *action)
 					  raft_role_name(action->u.role.from), raft_role_name(action->u.role.to),
 					  (unsigned long long) action->u.role.term, action->u.role.leader);
 			break;
+		case RAFT_ACTION_PEER_LOST:
+			lab_trace(lab, "n%u  counts n%u no more: it confirmed %llu and agrees up to %llu", node->id,
+					  action->u.lost.peer, (unsigned long long) action->u.lost.confirmed,
+					  (unsigned long long) action->u.lost.agrees);
+			check_lost(lab, node, &lab->nodes[action->u.lost.peer], action->u.lost.confirmed);
+			break;
 		case RAFT_ACTION_CONFIG:
 			lab_trace(lab, "n%u  configuration of index %llu is active", node->id,
-					  (unsigned long long) action->u.config->index);
+					  (unsigned long long) action->u.config.index);
 			break;
 	}
 }

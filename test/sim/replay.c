@@ -131,9 +131,13 @@ trace_rest(Replay *replay, const RaftActions *actions)
 					   ULL(action->u.placed.term));
 		else if (action->type == RAFT_ACTION_REFUSED)
 			trace_line(replay->lab, "n%u  refuses them, leader %u", id, action->u.refused.leader);
+		else if (action->type == RAFT_ACTION_PEER_LOST)
+			trace_line(replay->lab, "n%u  counts n%u no more: it confirmed %llu and agrees up to %llu",
+					   id, action->u.lost.peer, ULL(action->u.lost.confirmed),
+					   ULL(action->u.lost.agrees));
 		else if (action->type == RAFT_ACTION_CONFIG)
 			trace_line(replay->lab, "n%u  configuration of index %llu is active", id,
-					   ULL(action->u.config->index));
+					   ULL(action->u.config.index));
 	}
 }
 

@@ -59,7 +59,7 @@ solo_boot_from(Lab *lab, const RaftBoot *boot)
 Solo
 solo_boot(Lab *lab, uint32_t n, RaftTerm term, RaftNodeId vote, const RaftTerm *terms, uint32_t n_terms)
 {
-	RaftConfig	config = {.index = 1, .n_members = n};
+	RaftConfig	config = {.index = 1, .identified = true, .n_members = n};
 	RaftRun    *runs = run_alloc((n_terms + 1) * sizeof(RaftRun));
 	RaftBoot	boot = {
 		.term = term, .vote = vote, .first = 1, .last = 1 + n_terms, .commit = 1, .applied = 1,
@@ -111,6 +111,35 @@ solo_propose(Solo *solo, uint32_t n)
 	event.u.propose.entries = entries;
 	event.u.propose.n_entries = n;
 	solo_step(solo, event);
+}
+
+/* A configuration entry; the logs of its voters are known when log_id is not 0. */
+RaftEntry
+solo_config(RaftTerm term, const RaftMember *members, uint32_t n, uint64_t log_id)
+{
+	RaftMemberInfo info[RAFT_MAX_MEMBERS] = {{0}};
+	uint8_t    *data = run_alloc(RAFT_MAX_CONFIG_BYTES);
+	RaftEntry	entry = {.term = term, .kind = RAFT_ENTRY_CONFIG, .data = data};
+
+	for (uint32_t i = 0; i < n; i++)
+		info[i] = (RaftMemberInfo) {
+			.id = members[i].id, .flags = members[i].flags, .name = "x", .name_size = 1,
+			.conninfo = "", .log_id = log_id
+		};
+	entry.size = (uint32_t) raft_config_encode(data, RAFT_MAX_CONFIG_BYTES, info, n);
+	return entry;
+}
+
+/* The last action of that type in the last step. */
+const RaftAction *
+solo_action(const Solo *solo, RaftActionType type)
+{
+	const RaftAction *found = NULL;
+
+	for (uint32_t i = 0; i < solo->actions->n; i++)
+		if (solo->actions->item[i].type == type)
+			found = &solo->actions->item[i];
+	return found;
 }
 
 /* The message of that type that the last step sent to a node; to 0 = to anyone. */

@@ -35,6 +35,8 @@ extern void solo_receive(Solo *solo, RaftMessage message);
 extern void solo_tick(Solo *solo);
 extern void solo_durable(Solo *solo);
 extern void solo_propose(Solo *solo, uint32_t n);
+extern RaftEntry solo_config(RaftTerm term, const RaftMember *members, uint32_t n, uint64_t log_id);
+extern const RaftAction *solo_action(const Solo *solo, RaftActionType type);
 extern const RaftMessage *solo_sent(const Solo *solo, RaftMessageType type, RaftNodeId to);
 
 /* Messages; appends are of node 2. */

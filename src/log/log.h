@@ -11,7 +11,7 @@
  *
  * One process writes: the node worker.  Any process reads.  Writes go to the
  * shared-memory ring and to the buffers of the pages through GenericXLog in
- * one call; raft_log_flush() makes them durable.
+ * one call, and are durable once WAL is flushed up to raft_log_end().
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +20,7 @@
 
 #include "raft_pg.h"
 #include "datatype/timestamp.h"
+#include "access/xlogdefs.h"
 #include "lib/stringinfo.h"
 #include "utils/relcache.h"
 
@@ -88,8 +89,8 @@ extern RaftLogWriter *raft_log_open(RaftLogShared *shared, RaftRelFile file,
 extern void raft_log_write(RaftLogWriter *writer, const RaftWrite *write,
 						   const char *records, Size size, RaftIndex commit);
 
-/* Makes everything written so far durable (XLogFlush). */
-extern void raft_log_flush(RaftLogWriter *writer);
+/* Everything written so far is durable once WAL is flushed up to here. */
+extern XLogRecPtr raft_log_end(RaftLogWriter *writer);
 
 /* Drops entries up to index (whole entries; positions only move). */
 extern void raft_log_compact(RaftLogWriter *writer, RaftIndex index);

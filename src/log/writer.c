@@ -4,7 +4,7 @@
  *	  Changing the log.  One process does it: the node worker of the group.
  *
  * A change goes to the pages first, as WAL records, and then to the ring, where
- * readers see it.  Nothing waits for the disk but raft_log_flush().
+ * readers see it.  Nothing waits for the disk but raft_log_open(): others flush.
  *
  * After an ERROR the writer must not be used again: the worker ends, and the
  * next raft_log_open() goes by what stands in block 0.
@@ -155,7 +155,7 @@ raft_log_open(RaftLogShared *shared, RaftRelFile file, const RaftLogIdentity *id
 
 	writer->meta.boot_count++;
 	writer->lsn = write_meta(writer);
-	raft_log_flush(writer);
+	XLogFlush(writer->lsn);
 	recovery->boot_count = writer->meta.boot_count;
 	recovery->log_id = writer->meta.log_id;
 
@@ -299,10 +299,10 @@ raft_log_write(RaftLogWriter *writer, const RaftWrite *write, const char *record
 	raft_pages_end(saved);
 }
 
-void
-raft_log_flush(RaftLogWriter *writer)
+XLogRecPtr
+raft_log_end(RaftLogWriter *writer)
 {
-	XLogFlush(writer->lsn);
+	return writer->lsn;
 }
 
 /* --- compaction --- */

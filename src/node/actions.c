@@ -14,6 +14,7 @@
 
 #include <sys/time.h>
 
+#include "access/xlog.h"
 #include "node/node.h"
 #include "stop_point.h"
 #include "utils/memutils.h"
@@ -380,27 +381,80 @@ raft_node_step(RaftNode *node, RaftEvent *event)
 	node->deadline = actions->deadline;
 }
 
+/* --- the disk --- */
+
+bool
+raft_node_is_flushing(RaftNode *node)
+{
+	return node->durable < node->written;
+}
+
 /*
  * One flush serves everything that the turn has written.  Appends leave first:
  * the followers' disks work at the same time as ours (§10.2.1 of the
  * dissertation), and what must not leave yet has not been given out by the core.
  */
+static void
+request_flush(RaftNode *node)
+{
+	RaftGroup  *group = node->group;
+	RaftUnflushed *last = &node->unflushed[Max(node->n_unflushed - 1, 0)];
+
+	if (node->n_unflushed > 0 ? last->op == node->written : node->durable == node->written)
+		return;
+	raft_stop_point("placed");
+	raft_peers_flush(node->peers);
+
+	/* with no place left, the newest waits a little longer than it has to */
+	if (node->n_unflushed > 0 && node->n_unflushed < RAFT_MAX_UNFLUSHED)
+		last++;
+	if (node->n_unflushed < RAFT_MAX_UNFLUSHED)
+		node->n_unflushed++;
+	last->op = node->written;
+	last->end = raft_log_end(node->writer);
+
+	if (last->end > GetFlushRecPtr(NULL))
+	{
+		pg_atomic_write_u64(&group->flush_wanted, last->end);
+		raft_group_wake_flusher(group);
+		node->status.flushes++;
+	}
+}
+
+/* Tells the core what has become durable; false when that is nothing. */
+static bool
+report_durable(RaftNode *node)
+{
+	RaftEvent	event = {.type = RAFT_EVENT_WRITE_DURABLE};
+	XLogRecPtr	flushed;
+	int			n = 0;
+
+	if (node->n_unflushed == 0)
+		return false;
+	flushed = GetFlushRecPtr(NULL);
+	while (n < node->n_unflushed &&
+		   (node->unflushed[n].end <= flushed || raft_mutant("durable_before_flush")))
+		n++;
+	if (n == 0)
+		return false;
+
+	/* what is acknowledged next has to survive a loss of power */
+	if (node->unflushed[n - 1].end > GetFlushRecPtr(NULL))
+		elog(FATAL, "the Raft log would be taken for durable up to WAL position %X/%X, which is not flushed",
+			 LSN_FORMAT_ARGS(node->unflushed[n - 1].end));
+	node->durable = event.u.op = node->unflushed[n - 1].op;
+	node->n_unflushed -= n;
+	memmove(node->unflushed, node->unflushed + n, node->n_unflushed * sizeof(RaftUnflushed));
+
+	node->now = raft_now();
+	raft_node_step(node, &event);
+	return true;
+}
+
 void
 raft_node_settle(RaftNode *node)
 {
-	if (node->durable < node->written)
-		raft_stop_point("placed");
-	while (node->durable < node->written)
-	{
-		RaftEvent	event = {.type = RAFT_EVENT_WRITE_DURABLE};
-
-		raft_peers_flush(node->peers);
-		raft_log_flush(node->writer);
-		node->status.flushes++;
-
-		node->now = raft_now();
-		node->durable = node->written;
-		event.u.op = node->durable;
-		raft_node_step(node, &event);
-	}
+	do
+		request_flush(node);
+	while (report_durable(node));
 }

@@ -79,6 +79,7 @@ init_group(RaftGroup *group, LWLock *proposal_lock, char **memory)
 	pg_atomic_init_u64(&group->term, 0);
 	pg_atomic_init_u32(&group->role, RAFT_FOLLOWER);
 	pg_atomic_init_u32(&group->leader, 0);
+	pg_atomic_init_u64(&group->flush_wanted, 0);
 	pg_atomic_init_u64(&group->contact, 0);
 	pg_atomic_init_u64(&group->due, PG_UINT64_MAX);
 	ConditionVariableInit(&group->state_cv);
@@ -272,26 +273,22 @@ raft_group_require(void)
 static void
 detach_worker(int code, Datum arg)
 {
-	RaftGroup  *group = &raft_shared->groups[DatumGetInt32(arg) / 2];
-	bool		is_node = (DatumGetInt32(arg) % 2 == RAFT_WORKER_NODE);
+	RaftGroup  *group = &raft_shared->groups[DatumGetInt32(arg) / RAFT_WORKER_KINDS];
+	int			kind = DatumGetInt32(arg) % RAFT_WORKER_KINDS;
+	bool		is_node = (kind == RAFT_WORKER_NODE);
 
 	/* after an ERROR outside a transaction, locks may still be held */
 	LWLockReleaseAll();
 
 	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
 	SpinLockAcquire(&group->mutex);
+	group->worker_pid[kind] = 0;
+	group->worker_latch[kind] = NULL;
 	if (is_node)
 	{
-		group->node_pid = 0;
-		group->node_latch = NULL;
 		group->status.role = RAFT_FOLLOWER;
 		group->status.leader = 0;
 		group->status.n_peers = 0;
-	}
-	else
-	{
-		group->applier_pid = 0;
-		group->applier_latch = NULL;
 	}
 	SpinLockRelease(&group->mutex);
 
@@ -328,16 +325,10 @@ raft_group_attach(Oid database, RaftWorkerKind kind)
 		(group->state == RAFT_GROUP_STARTING || group->state == RAFT_GROUP_RUNNING))
 	{
 		SpinLockAcquire(&group->mutex);
-		if (kind == RAFT_WORKER_NODE && group->node_pid == 0)
+		if (group->worker_pid[kind] == 0)
 		{
-			group->node_pid = MyProcPid;
-			group->node_latch = MyLatch;
-			wanted = true;
-		}
-		else if (kind == RAFT_WORKER_APPLIER && group->applier_pid == 0)
-		{
-			group->applier_pid = MyProcPid;
-			group->applier_latch = MyLatch;
+			group->worker_pid[kind] = MyProcPid;
+			group->worker_latch[kind] = MyLatch;
 			wanted = true;
 		}
 		SpinLockRelease(&group->mutex);
@@ -348,7 +339,7 @@ raft_group_attach(Oid database, RaftWorkerKind kind)
 		return NULL;
 
 	before_shmem_exit(detach_worker,
-					  Int32GetDatum((int) (group - raft_shared->groups) * 2 + (int) kind));
+					  Int32GetDatum((int) (group - raft_shared->groups) * RAFT_WORKER_KINDS + (int) kind));
 	return group;
 }
 
@@ -367,29 +358,31 @@ raft_group_error_context(void *arg)
 bool
 raft_group_terminate_workers(RaftGroup *group)
 {
-	pid_t		node_pid;
-	pid_t		applier_pid;
+	pid_t		pids[RAFT_WORKER_KINDS];
+	bool		any = false;
 
 	SpinLockAcquire(&group->mutex);
-	node_pid = group->node_pid;
-	applier_pid = group->applier_pid;
+	memcpy(pids, group->worker_pid, sizeof(pids));
 	SpinLockRelease(&group->mutex);
 
-	if (node_pid != 0)
-		kill(node_pid, SIGTERM);
-	if (applier_pid != 0)
-		kill(applier_pid, SIGTERM);
-	return node_pid != 0 || applier_pid != 0;
+	for (int kind = 0; kind < RAFT_WORKER_KINDS; kind++)
+	{
+		if (pids[kind] == 0)
+			continue;
+		kill(pids[kind], SIGTERM);
+		any = true;
+	}
+	return any;
 }
 
 static void
-wake(RaftGroup *group, Latch *volatile *where)
+wake(RaftGroup *group, RaftWorkerKind kind)
 {
 	Latch	   *latch;
 
 	/* a latch of PGPROC stays valid memory when its owner ends meanwhile */
 	SpinLockAcquire(&group->mutex);
-	latch = *where;
+	latch = group->worker_latch[kind];
 	SpinLockRelease(&group->mutex);
 
 	if (latch != NULL)
@@ -399,13 +392,19 @@ wake(RaftGroup *group, Latch *volatile *where)
 void
 raft_group_wake_node(RaftGroup *group)
 {
-	wake(group, &group->node_latch);
+	wake(group, RAFT_WORKER_NODE);
 }
 
 void
 raft_group_wake_applier(RaftGroup *group)
 {
-	wake(group, &group->applier_latch);
+	wake(group, RAFT_WORKER_APPLIER);
+}
+
+void
+raft_group_wake_flusher(RaftGroup *group)
+{
+	wake(group, RAFT_WORKER_FLUSHER);
 }
 
 /* --- what the workers publish --- */

@@ -124,6 +124,14 @@ typedef struct RaftStatsBaseline
 
 typedef struct RaftProposals RaftProposals; /* proposals.h */
 
+typedef enum RaftWorkerKind
+{
+	RAFT_WORKER_NODE,
+	RAFT_WORKER_APPLIER,
+	RAFT_WORKER_FLUSHER
+} RaftWorkerKind;
+#define RAFT_WORKER_KINDS	3
+
 typedef struct RaftGroup
 {
 	slock_t		mutex;			/* status, applier, members, error */
@@ -146,11 +154,9 @@ typedef struct RaftGroup
 	char		node_name[RAFT_MAX_NODE_NAME + 1];
 	uint64		boot_count;
 
-	/* latches; pid 0 when the worker is not there */
-	pid_t		node_pid;
-	pid_t		applier_pid;
-	Latch	   *node_latch;
-	Latch	   *applier_latch;
+	/* by RaftWorkerKind; pid 0 when the worker is not there */
+	pid_t		worker_pid[RAFT_WORKER_KINDS];
+	Latch	   *worker_latch[RAFT_WORKER_KINDS];
 
 	/* hot figures */
 	pg_atomic_uint64 ready;		/* node worker: may be applied up to here */
@@ -159,6 +165,7 @@ typedef struct RaftGroup
 	pg_atomic_uint64 term;		/* node worker: current term */
 	pg_atomic_uint32 role;		/* node worker: RaftRole */
 	pg_atomic_uint32 leader;	/* node worker: leader's id, 0 = unknown */
+	pg_atomic_uint64 flush_wanted;	/* node worker: WAL position that the flusher is to flush */
 
 	/* by raft_now(), which is the same clock for every process of this machine */
 	pg_atomic_uint64 contact;	/* node worker: last contact with a quorum, or with the leader */
@@ -192,14 +199,8 @@ extern void raft_group_shmem_startup(void);
 
 /* --- background workers --- */
 
-typedef enum RaftWorkerKind
-{
-	RAFT_WORKER_NODE,
-	RAFT_WORKER_APPLIER
-} RaftWorkerKind;
-
 /*
- * Makes this process the database's node worker or applier: its pid and latch
+ * Makes this process one of the database's workers: its pid and latch
  * stand in the group until it exits.  Call it before connecting to the database.
  * NULL when nobody is wanted there (the group is stopping, or has that worker
  * already): the caller ends quietly.
@@ -214,6 +215,7 @@ extern void raft_group_error_context(void *arg);
 /* Sets the worker's latch, if there is a worker. */
 extern void raft_group_wake_node(RaftGroup *group);
 extern void raft_group_wake_applier(RaftGroup *group);
+extern void raft_group_wake_flusher(RaftGroup *group);
 
 /* The group of this database; NULL when its slot does not exist now. */
 extern RaftGroup *raft_group_find(Oid database);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * launcher.c
- *	  The launcher: keeps each group's two workers in the state that the group
+ *	  The launcher: keeps each group's workers in the state that the group
  *	  is to be in.
  *
  * One per server, connected to no database.  After the start of the server it
@@ -58,7 +58,7 @@ typedef struct Seat
 
 typedef struct GroupSeats
 {
-	Seat		seats[2];		/* by RaftWorkerKind */
+	Seat		seats[RAFT_WORKER_KINDS];
 } GroupSeats;
 
 static GroupSeats *all_seats;
@@ -66,8 +66,8 @@ static GroupSeats *all_seats;
 /* When the launcher has to look again without being woken; 0 = never. */
 static RaftTime next_look;
 
-static const char *const worker_type[] = {"raft_pg node", "raft_pg applier"};
-static const char *const worker_function[] = {"raft_node_main", "raft_applier_main"};
+static const char *const worker_type[] = {"raft_pg node", "raft_pg applier", "raft_pg flusher"};
+static const char *const worker_function[] = {"raft_node_main", "raft_applier_main", "raft_flusher_main"};
 
 void
 raft_launcher_register(void)
@@ -119,7 +119,7 @@ worker_pid(RaftGroup *group, RaftWorkerKind kind)
 	pid_t		pid;
 
 	SpinLockAcquire(&group->mutex);
-	pid = (kind == RAFT_WORKER_NODE) ? group->node_pid : group->applier_pid;
+	pid = group->worker_pid[kind];
 	SpinLockRelease(&group->mutex);
 	return pid;
 }
@@ -183,7 +183,9 @@ start_worker(Seat *seat, RaftGroup *group, Oid database, RaftWorkerKind kind, Ra
 
 	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "%s: %s", worker_type[kind], name);
 	strlcpy(worker.bgw_type, worker_type[kind], sizeof(worker.bgw_type));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	if (kind != RAFT_WORKER_FLUSHER)
+		worker.bgw_flags |= BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	strlcpy(worker.bgw_library_name, LIBRARY_NAME, sizeof(worker.bgw_library_name));
@@ -210,8 +212,8 @@ start_worker(Seat *seat, RaftGroup *group, Oid database, RaftWorkerKind kind, Ra
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("out of background worker slots"),
-				 errdetail("Each Raft group needs two.  The next attempt is made in %d seconds.",
-						   LONGEST_PAUSE_MS / 1000),
+				 errdetail("Each Raft group needs %d.  The next attempt is made in %d seconds.",
+						   RAFT_WORKER_KINDS, LONGEST_PAUSE_MS / 1000),
 				 errhint("You might need to increase \"max_worker_processes\".")));
 	}
 	MemoryContextSwitchTo(oldcontext);
@@ -272,7 +274,7 @@ heed_crashes(Seat *seat, RaftGroup *group, Oid database)
 static void
 forget_pauses(GroupSeats *seats, Oid database)
 {
-	for (int kind = 0; kind < 2; kind++)
+	for (int kind = 0; kind < RAFT_WORKER_KINDS; kind++)
 		seats->seats[kind].pause_ms = seats->seats[kind].not_before = 0;
 	if (raft_starts_crashes(database) > 0 && !seats->seats[RAFT_WORKER_NODE].noted)
 		raft_starts_forget(database);
@@ -315,7 +317,8 @@ look_at_group(RaftGroup *group, GroupSeats *seats, RaftTime now)
 	Oid			database;
 	bool		drop_pending;
 	bool		hurry;
-	bool		taken[2];
+	bool		taken[RAFT_WORKER_KINDS];
+	bool		any_taken = false;
 
 	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
 	state = group->state;
@@ -328,8 +331,11 @@ look_at_group(RaftGroup *group, GroupSeats *seats, RaftTime now)
 	if (state == RAFT_GROUP_FREE)
 		return false;
 
-	for (int kind = 0; kind < 2; kind++)
+	for (int kind = 0; kind < RAFT_WORKER_KINDS; kind++)
+	{
 		taken[kind] = seat_taken(&seats->seats[kind], group, (RaftWorkerKind) kind, now);
+		any_taken |= taken[kind];
+	}
 	watch_start(&seats->seats[RAFT_WORKER_NODE], database, taken[RAFT_WORKER_NODE], now);
 	if (hurry)
 		forget_pauses(seats, database);
@@ -338,7 +344,7 @@ look_at_group(RaftGroup *group, GroupSeats *seats, RaftTime now)
 	{
 		raft_group_terminate_workers(group);
 		forget_pauses(seats, database);
-		if (taken[RAFT_WORKER_NODE] || taken[RAFT_WORKER_APPLIER] || drop_pending)
+		if (any_taken || drop_pending)
 			return false;		/* woken again when the last of these changes */
 		if (state == RAFT_GROUP_FAILED)
 			return false;
@@ -346,7 +352,7 @@ look_at_group(RaftGroup *group, GroupSeats *seats, RaftTime now)
 		return true;
 	}
 
-	for (int kind = 0; kind < 2; kind++)
+	for (int kind = 0; kind < RAFT_WORKER_KINDS; kind++)
 	{
 		Seat	   *seat = &seats->seats[kind];
 

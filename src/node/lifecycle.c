@@ -259,7 +259,9 @@ workers_gone(RaftGroup *group)
 	bool		gone;
 
 	SpinLockAcquire(&group->mutex);
-	gone = (group->node_pid == 0 && group->applier_pid == 0);
+	gone = true;
+	for (int kind = 0; kind < RAFT_WORKER_KINDS; kind++)
+		gone &= group->worker_pid[kind] == 0;
 	SpinLockRelease(&group->mutex);
 	return gone;
 }

@@ -40,6 +40,14 @@ typedef struct RaftNodeConfig
 	uint8		data[RAFT_MAX_CONFIG_BYTES];
 } RaftNodeConfig;
 
+/* Everything up to an op, durable once WAL is flushed up to a position. */
+typedef struct RaftUnflushed
+{
+	RaftOp		op;
+	XLogRecPtr	end;
+} RaftUnflushed;
+#define RAFT_MAX_UNFLUSHED	16
+
 typedef struct RaftRecorder RaftRecorder;
 
 typedef struct RaftNode
@@ -59,6 +67,8 @@ typedef struct RaftNode
 	RaftTime	deadline;		/* when the core wants its next tick */
 	RaftOp		written;		/* last op handed to the log */
 	RaftOp		durable;		/* last op reported durable; <= written */
+	RaftUnflushed unflushed[RAFT_MAX_UNFLUSHED];	/* in order */
+	int			n_unflushed;
 	RaftIndex	commit;
 	RaftIndex	ready;
 	RaftIndex	visible;		/* the applier's progress, as the core knows it */
@@ -117,8 +127,14 @@ extern RaftSettings raft_node_settings(void);
 /* Steps the core at node->now and executes its actions. */
 extern void raft_node_step(RaftNode *node, RaftEvent *event);
 
-/* Makes what was written durable and tells the core, until nothing is left to flush. */
+/*
+ * Hands appends to the sockets, has what was written flushed, and tells the core what
+ * is durable by now.  Waits for nothing: the flusher wakes this process.
+ */
 extern void raft_node_settle(RaftNode *node);
+
+/* Is a write on its way to the disk? */
+extern bool raft_node_is_flushing(RaftNode *node);
 
 /* A new entry's clock: the wall clock, but never less than an earlier entry's. */
 extern uint64 raft_node_next_clock(RaftNode *node);

@@ -75,7 +75,7 @@ report_not_taken(RaftGroup *group)
 				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 				 errmsg("the node worker of this server did not take the command in time"),
 				 errdetail("The command was not appended.  The process with PID %d %s.",
-						   (int) group->node_pid,
+						   (int) group->worker_pid[RAFT_WORKER_NODE],
 						   standing.stale ? "stands still" : "leads the group, and is busy"),
 				 errhint("See what that process waits for, and whether its disk is slow.")));
 	ereport(ERROR,

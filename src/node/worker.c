@@ -10,11 +10,12 @@
  *		observe		what the applier has done
  *		propose		everything queued, as one batch
  *		tick		when the core's deadline has passed
- *		settle		hand the appends to the sockets, then one flush for it all
+ *		settle		hand the appends to the sockets, ask for one flush for it all,
+ *					and tell the core what is durable by now
  *		publish		status, wake the applier and those who wait
  *		wait		for the latch, a socket or the next deadline
  *
- * Nothing in it blocks but the flush.  An ERROR ends the process; whatever it
+ * Nothing in it waits for the disk: the flusher does, and wakes this process.  An ERROR ends the process; whatever it
  * had promised is on disk, and the launcher starts it again.
  *
  *-------------------------------------------------------------------------
@@ -192,6 +193,16 @@ refuse_what_does_not_fit(RaftNode *node, int n)
 	return fits;
 }
 
+/*
+ * A leader takes no commands while a batch is on its way to the disk: they are the next
+ * batch.  Those of a stuck disk can still be withdrawn.
+ */
+static bool
+may_propose(RaftNode *node)
+{
+	return node->role != RAFT_LEADER || !raft_node_is_flushing(node);
+}
+
 static void
 propose(RaftNode *node)
 {
@@ -247,7 +258,7 @@ wait(RaftNode *node)
 		wait_event = raft_wait_event_new("RaftNodeMain");
 
 	if (node->frames_left || node->n_unreachable > 0 || node->deadline <= now ||
-		raft_proposals_queued(node->group))
+		(may_propose(node) && raft_proposals_queued(node->group)))
 		timeout_ms = 0;
 	else
 		timeout_ms = (long) Min((node->deadline - now + 999) / 1000, PG_INT32_MAX);
@@ -266,9 +277,11 @@ turn(RaftNode *node)
 	handle_interrupts(node);
 	report_unreachable(node);
 	greet_arrivals(node);
+	raft_node_settle(node);
 	receive(node);
 	observe_applier(node);
-	propose(node);
+	if (may_propose(node))
+		propose(node);
 	tick(node);
 	raft_node_compact(node);
 	raft_node_settle(node);

@@ -5,7 +5,7 @@
  *
  * launcher (one per server, no database): at start it reads the marks in
  * pg_shseclabel and takes a group slot for each marked database; from then on it
- * starts, restarts (back-off) and stops the two workers of each group.
+ * starts, restarts (back-off) and stops the workers of each group.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,6 +31,7 @@ extern void raft_worker_end_if_asked(void);
 
 extern PGDLLEXPORT void raft_launcher_main(Datum arg);
 extern PGDLLEXPORT void raft_node_main(Datum arg);	/* arg: database oid */
+extern PGDLLEXPORT void raft_flusher_main(Datum arg);	/* arg: database oid */
 extern PGDLLEXPORT void raft_applier_main(Datum arg);	/* arg: database oid; src/apply */
 
 #endif							/* RAFT_WORKERS_H */

@@ -53,7 +53,7 @@ $index = $cluster->propose($leader, 'an hour earlier');
 ok($cluster->wait_applied($index), 'a command proposed an hour earlier is applied everywhere');
 $clock->set(0);
 
-$cluster->node($_)->stop('immediate') foreach $leader, $other;
+$cluster->node($_)->stop('immediate') foreach $other, $leader;
 ok( $cluster->wait_until('the leader to be missed', sub { !$cluster->state($follower)->{leader} }),
 	'one node is left alone');
 is(answer_with_clock_set_back($follower, q{SELECT raft_propose('in vain'::text, '3s')})->{error}{C},

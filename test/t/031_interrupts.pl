@@ -49,9 +49,9 @@ sub interrupted
 	my $command = "$stage $how " . ++$serial;
 	my $client  = $cluster->client('a');
 	my $pid     = backend_of($client);
-	my $timeout = $how eq 'timeout' ? ", '1ms'" : '';
+	my $timeout = $how eq 'timeout' ? ", '1s'" : '';
 
-	$client->value('SET statement_timeout = 200') if $how eq 'statement_timeout';
+	$client->value('SET statement_timeout = 1000') if $how eq 'statement_timeout';
 	$stop->set($stage, $options{action} // 'wait');
 	$client->send_query("SELECT raft_propose('$command'::text$timeout)");
 	$stop->wait_reached($stage);

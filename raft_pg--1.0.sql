@@ -242,7 +242,7 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft.term IS 'current term';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.vote IS 'node voted for in the current term';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.leader IS 'leader of the current term; null while none was heard from within the election timeout';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.leader_contact IS 'last message of the leader';
-COMMENT ON COLUMN @extschema@.pg_stat_raft.has_quorum IS 'leader: a majority was heard from within the election timeout; else: the leader was';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.has_quorum IS 'leader: a majority was heard from within the election timeout; else: the leader was, and it takes this node''s stream';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.first_index IS 'oldest entry still in the log';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.last_index IS 'newest entry in the log';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.durable_index IS 'newest entry that survives a crash here';
@@ -253,7 +253,7 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft.floor_index IS 'every member has the 
 COMMENT ON COLUMN @extschema@.pg_stat_raft.log_bytes IS 'bytes held by the entries in the log';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.log_capacity IS 'bytes that the log can hold';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.log_held_by IS 'log more than half full: member without which its oldest entries cannot be dropped, as far as this node knows';
-COMMENT ON COLUMN @extschema@.pg_stat_raft.log_held_from IS 'first entry that this member lacks, or, this node, has not applied durably';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.log_held_from IS 'first entry that this member lacks, or, this node, has not applied durably; null when it has confirmed nothing to this leader';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.log_held_since IS 'since when it has confirmed nothing';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.boot_count IS 'how often this node has started';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.elections IS 'campaigns begun here';

@@ -36,7 +36,7 @@ typedef enum RaftGroupState
 typedef struct RaftHeld
 {
 	RaftNodeId	by;				/* 0 = nobody, or not known here */
-	RaftIndex	from;			/* what it lacks, or has not applied; 0 = nothing */
+	RaftIndex	from;			/* what it lacks, or has not applied; 0 = nothing, or not known */
 	TimestampTz since;			/* it stands there */
 } RaftHeld;
 

@@ -56,9 +56,8 @@ find_holder(RaftNode *node)
 
 	for (uint32 i = 0; status->role == RAFT_LEADER && i < status->n_peers; i++)
 	{
-		/* every member has what lies below the floor, also one that has not answered yet */
-		RaftIndex	index = Max(status->peers[i].match, status->floor);
-		const RaftConfirmed *peer = note_confirmed(node, status->peers[i].id, index);
+		const RaftConfirmed *peer = note_confirmed(node, status->peers[i].id,
+												   status->peers[i].match);
 
 		if (peer->index < lowest->index)
 			lowest = peer;
@@ -110,7 +109,8 @@ raft_node_watch_log(RaftNode *node)
 	if (percent >= 50 && holder != NULL)
 	{
 		out->held.by = holder->id;
-		out->held.from = holder->index + 1;
+		/* who has confirmed nothing to this leader lacks we do not know what */
+		out->held.from = holder->index == 0 ? 0 : holder->index + 1;
 		out->held.since = GetCurrentTimestamp() - (TimestampTz) (node->now - holder->since);
 	}
 	else if (percent >= 50 && node->published.role != RAFT_LEADER)
@@ -123,11 +123,14 @@ raft_group_describe_held(RaftGroup *group, const RaftHeld *held)
 {
 	char	   *name = held->by == 0 ? NULL : raft_group_member_name(group, held->by);
 
-	if (held->from == 0)
+	if (name == NULL && held->from == 0)
 		return pstrdup("No member lacks entries now.");
 	if (name == NULL)
 		return psprintf("Some member lacks entries from index %llu on; the leader knows which.",
 						(unsigned long long) held->from);
+	if (held->from == 0)
+		return psprintf("Node \"%s\" has confirmed nothing to this leader, since %s; what it lacks is not known.",
+						name, timestamptz_to_str(held->since));
 	if (held->by == group->node_id)
 		return psprintf("Node \"%s\" itself has not applied the entries from index %llu on, and nothing since %s.",
 						name, (unsigned long long) held->from, timestamptz_to_str(held->since));

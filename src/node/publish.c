@@ -44,9 +44,21 @@ fill_peers(RaftGroupStatus *out, const RaftStatus *status)
 	}
 }
 
+/* Does the leader's server refuse our stream?  Then we hear the leader, and it does not hear us. */
+static bool
+refused_by(const RaftGroupStatus *out, RaftNodeId leader)
+{
+	for (int i = 0; i < out->n_peers; i++)
+	{
+		if (out->links[i].id == leader)
+			return out->links[i].refused_since != 0;
+	}
+	return false;
+}
+
 /*
  * How old the rest is.  A majority of one is never away from itself, however long it
- * sleeps.
+ * sleeps.  A node that the leader does not listen to is no part of its majority.
  */
 static void
 publish_contact(RaftNode *node, const RaftStatus *status)
@@ -55,7 +67,7 @@ publish_contact(RaftNode *node, const RaftStatus *status)
 
 	if (status->role == RAFT_LEADER)
 		contact = status->n_peers == 0 ? PG_UINT64_MAX : status->quorum_contact;
-	else if (status->leader == 0)
+	else if (status->leader == 0 || refused_by(&node->status, status->leader))
 		contact = 0;
 	pg_atomic_write_u64(&node->group->contact, contact);
 	pg_atomic_write_u64(&node->group->due, node->deadline);

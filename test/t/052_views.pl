@@ -57,14 +57,14 @@ foreach (1 .. 100)
 	last if $result->{error};
 }
 is($result->{error}{C}, '53400', 'the log is full');
-like($result->{error}{D}, qr/Node "$away" lacks the entries from index \d+ on, and has confirmed nothing since \d{4}-/,
-	'the error says who lacks entries, from where, and since when');
+like($result->{error}{D}, qr/Node "$away" has confirmed nothing to this leader, since \d{4}-/,
+	'the error says who holds the log, and since when; no figure is made up');
 my @warnings = grep { /WARNING: / } split /\n/, slurp_file($cluster->node($leader)->logfile, $from);
 is(scalar @warnings, 2, 'the server log has warned twice') or diag(join "\n", @warnings);
 like($warnings[0] // '', qr/the Raft log is 7\d% full/, 'at 75 percent');
 like($warnings[1] // '', qr/the Raft log is 9\d% full/, 'and at 90');
-like(slurp_file($cluster->node($leader)->logfile, $from), qr/DETAIL: +Node "$away" lacks/, 'each naming the member');
-is($cluster->value($leader, 'SELECT log_held_by FROM pg_stat_raft WHERE log_held_from > 1 AND log_held_since IS NOT NULL'),
+like(slurp_file($cluster->node($leader)->logfile, $from), qr/DETAIL: +Node "$away" has/, 'each naming the member');
+is($cluster->value($leader, 'SELECT log_held_by FROM pg_stat_raft WHERE log_held_from IS NULL AND log_held_since IS NOT NULL'),
 	$away, 'and so does the view');
 
 $cluster->node($away)->start;
@@ -74,6 +74,22 @@ ok( $cluster->wait_until('the line about it',
 		sub { slurp_file($cluster->node($leader)->logfile, $from) =~ /LOG: +the Raft log has room again/ }),
 	'and the log says so');
 wait_peer($leader, $away, 'last_error IS NULL AND lag IS NOT NULL', 'its error is gone from the view');
+
+# --- it fills up again, while this leader knows where the member stood ---
+
+$cluster->node($away)->stop;
+foreach (1 .. 100)
+{
+	$result = $client->query($large);
+	last if $result->{error};
+}
+like($result->{error}{D}, qr/Node "$away" lacks the entries from index [1-9]\d+ on, and has confirmed nothing since \d{4}-/,
+	'the error says who lacks entries, from where, and since when');
+is($cluster->value($leader, 'SELECT log_held_by FROM pg_stat_raft WHERE log_held_from > 1 AND log_held_since IS NOT NULL'),
+	$away, 'and so does the view');
+$cluster->node($away)->start;
+ok($cluster->wait_same_state, 'the member is back');
+ok($cluster->wait_until('room in the log', sub { !$client->query($large)->{error} }), 'there is room again');
 
 # --- an applier that cannot go on ---
 
@@ -96,7 +112,7 @@ ok( $cluster->wait_until('the refusals',
 		sub { ($cluster->state($away)->{error} // '') =~ /node "\w" refuses this node: .+; node "\w" refuses this node: .+/ }),
 	'a member that is refused says by whom and why');
 like($cluster->state($away)->{error}, qr/"$_" refuses/, "by $_") foreach $leader, $other;
-is($cluster->state($away)->{has_quorum}, JSON::PP::false, 'it has no quorum');
+ok($cluster->wait_until('no quorum', sub { !$cluster->state($away)->{has_quorum} }), 'it has no quorum');
 wait_peer($away, $leader, 'refused_since IS NOT NULL AND last_error IS NOT NULL', 'its view says since when');
 wait_peer($leader, $away, 'incoming_error IS NOT NULL AND incoming_error_time IS NOT NULL AND NOT incoming',
 	'those who refuse it say so, too');

@@ -29,7 +29,7 @@ OBJS = \
 	src/raft_pg.o src/guard.o src/reminder.o src/stop_point.o src/tables.o \
 	src/api/cluster.o src/api/members.o src/api/propose.o src/api/sessions.o src/api/start.o src/api/state.o \
 	src/api/statement.o src/api/stats.o src/api/wait.o \
-	src/apply/applied.o src/apply/applier.o src/apply/batch.o src/apply/machine.o src/apply/session.o \
+	src/apply/applied.o src/apply/applier.o src/apply/batch.o src/apply/blockers.o src/apply/machine.o src/apply/session.o \
 	src/core/append.o src/core/convert.o src/core/election.o src/core/eventlog.o src/core/frame.o src/core/membership.o \
 	src/core/names.o src/core/progress.o src/core/raft.o src/core/record.o src/core/replication.o \
 	src/core/trail.o src/core/writes.o \

@@ -223,7 +223,8 @@ CREATE FUNCTION raft.stat(OUT node text, OUT node_id integer, OUT group_id uuid,
                           OUT flushes bigint, OUT entries_appended bigint, OUT turns bigint,
                           OUT apply_transactions bigint, OUT commands bigint, OUT failures bigint,
                           OUT apply_retries bigint, OUT apply_error text,
-                          OUT apply_error_time timestamptz,
+                          OUT apply_error_time timestamptz, OUT apply_blocked_on text,
+                          OUT apply_blocked_by integer[], OUT apply_blocked_since timestamptz,
                           OUT started_at timestamptz, OUT stats_reset timestamptz)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'raft_sql_stat' LANGUAGE c ROWS 1;
@@ -272,6 +273,9 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft.failures IS 'of these, commands whose
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_retries IS 'transactions of the applier that failed for reasons of this server and were tried again';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_error IS 'why the applier does not proceed; null when it does';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_error_time IS 'when that happened last';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_blocked_on IS 'what the lock is on for which the applier waits now; null when it waits for none';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_blocked_by IS 'processes that keep it waiting; 0 for a prepared transaction';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_blocked_since IS 'when that wait began';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.started_at IS 'start of the node worker: its counters began at 0';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.stats_reset IS 'last raft_stat_reset(); null when there was none since raft_start()';
 

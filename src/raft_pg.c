@@ -39,6 +39,7 @@ int			raft_heartbeat_interval_ms = 100;
 int			raft_election_timeout_ms = 600;
 int			raft_connect_timeout_ms = 2000;
 int			raft_max_command_size_kb = 256;
+int			raft_max_apply_delay_ms = 30000;
 int			raft_max_failures = 10000;
 int			raft_propose_timeout_ms = 30000;
 bool		raft_record_events = false;
@@ -152,6 +153,14 @@ define_reloadable_settings(void)
 							256, 1, 64 * 1024,
 							PGC_SIGHUP, GUC_UNIT_KB,
 							check_max_command_size, NULL, NULL);
+
+	DefineCustomIntVariable("raft_pg.max_apply_delay",
+							"Time that committed commands wait for a lock before whoever holds it is canceled, then terminated.",
+							"-1 lets them wait for ever.",
+							&raft_max_apply_delay_ms,
+							30000, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("raft_pg.max_failures",
 							"Commands whose result is an error that are kept in raft.failures, the newest ones.",

@@ -26,6 +26,7 @@ extern int	raft_heartbeat_interval_ms;
 extern int	raft_election_timeout_ms;
 extern int	raft_connect_timeout_ms;	/* deadline of one attempt to reach a peer */
 extern int	raft_max_command_size_kb;
+extern int	raft_max_apply_delay_ms;	/* wait for a lock; -1 = for ever */
 extern int	raft_max_failures;	/* rows of raft.failures that are kept */
 extern bool raft_record_events; /* for a replay in the laboratory */
 extern int	raft_record_events_limit_mb;	/* size of a recording */

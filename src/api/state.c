@@ -9,6 +9,7 @@
 
 #include "access/htup_details.h"
 #include "api/api.h"
+#include "apply/blockers.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -71,6 +72,7 @@ static char *
 trouble_text(RaftGroup *group, const RaftStanding *standing, const RaftGroupStatus *status)
 {
 	RaftApplierStatus applier;
+	RaftLockWait wait;
 	char	   *refusals = refusals_text(group, status);
 
 	if (standing->stale)
@@ -80,6 +82,8 @@ trouble_text(RaftGroup *group, const RaftStanding *standing, const RaftGroupStat
 	raft_group_get_applier(group, &applier);
 	if (applier.last_error[0] != '\0')
 		return psprintf("the applier cannot go on: %s", applier.last_error);
+	if (raft_applier_is_late(group) && raft_applier_waits(group, &wait))
+		return raft_lock_wait_text(group, &wait);
 	return NULL;
 }
 

@@ -10,11 +10,14 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "apply/blockers.h"
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "net/inbox.h"
 #include "net/peer.h"
 #include "net/refusals.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -226,9 +229,31 @@ add_consensus(Row *row, RaftGroup *group, const RaftStanding *standing,
 	add_time(row, status->held.since);
 }
 
+/* The lock that the applier waits for at this moment. */
 static void
-add_counters(Row *row, const RaftGroupStatus *status, const RaftApplierStatus *applier,
-			 TimestampTz reset)
+add_lock_wait(Row *row, RaftGroup *group)
+{
+	RaftLockWait wait;
+	Datum	   *pids;
+
+	if (!raft_applier_waits(group, &wait))
+	{
+		for (int i = 0; i < 3; i++)
+			add(row, (Datum) 0, true);
+		return;
+	}
+	pids = palloc(sizeof(Datum) * wait.n);
+	for (int i = 0; i < wait.n; i++)
+		pids[i] = Int32GetDatum(wait.pids[i]);
+	add_text(row, raft_lock_object(group, &wait));
+	add(row, PointerGetDatum(construct_array(pids, wait.n, INT4OID, sizeof(int32), true, TYPALIGN_INT)),
+		false);
+	add_time(row, wait.since);
+}
+
+static void
+add_counters(Row *row, RaftGroup *group, const RaftGroupStatus *status,
+			 const RaftApplierStatus *applier, TimestampTz reset)
 {
 	add_number(row, status->elections);
 	add_number(row, status->leaderships);
@@ -246,6 +271,7 @@ add_counters(Row *row, const RaftGroupStatus *status, const RaftApplierStatus *a
 	add_number(row, applier->retries);
 	add_text(row, applier->last_error);
 	add_time(row, applier->last_error_time);
+	add_lock_wait(row, group);
 	add_time(row, status->started);
 	add_time(row, reset);
 }
@@ -274,7 +300,7 @@ raft_sql_stat(PG_FUNCTION_ARGS)
 	add_identity(&row, group, &standing);
 	add_consensus(&row, group, &standing, status, &applier);
 	add_number(&row, group->boot_count);
-	add_counters(&row, status, &applier, baseline.reset);
+	add_counters(&row, group, status, &applier, baseline.reset);
 	put_row(fcinfo, &row);
 	return (Datum) 0;
 }

@@ -321,6 +321,19 @@ report_statistics(Applier *applier)
 		applier->statistics_at = raft_deadline_in(delay);
 }
 
+/* What begins here may wait for a lock: others look how long it takes. */
+static void
+begin_work(Applier *applier)
+{
+	pg_atomic_write_u64(&applier->group->apply_since, raft_now());
+}
+
+static void
+end_work(Applier *applier)
+{
+	pg_atomic_write_u64(&applier->group->apply_since, 0);
+}
+
 /* Applies what is ready.  False: not tried, an error is too recent. */
 static bool
 take_turn(Applier *applier)
@@ -334,6 +347,7 @@ take_turn(Applier *applier)
 	if (applier->backoff_ms > 0 && raft_now() < applier->retry_at)
 		return false;
 
+	begin_work(applier);
 	if (!applier->loaded)
 		load_state(applier);
 
@@ -341,6 +355,7 @@ take_turn(Applier *applier)
 	{
 		RaftIndex	ready = pg_atomic_read_u64(&applier->group->ready);
 
+		begin_work(applier);
 		store_applied(applier);
 		check_durable(applier);
 		if (applier->applied >= ready || ConfigReloadPending)
@@ -354,6 +369,7 @@ take_turn(Applier *applier)
 		CHECK_FOR_INTERRUPTS();
 	}
 
+	end_work(applier);
 	if (worked)
 		pgstat_report_activity(STATE_IDLE, NULL);
 	report_statistics(applier);
@@ -381,6 +397,7 @@ handle_error(Applier *applier)
 	FlushErrorState();
 	raft_session_abort();
 	pgstat_report_activity(STATE_IDLE, NULL);
+	end_work(applier);
 	RESUME_INTERRUPTS();
 
 	applier->backoff_ms = applier->backoff_ms == 0 ? MIN_BACKOFF_MS :

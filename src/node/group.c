@@ -75,6 +75,7 @@ init_group(RaftGroup *group, LWLock *proposal_lock, char **memory)
 
 	pg_atomic_init_u64(&group->ready, 0);
 	pg_atomic_init_u64(&group->visible, 0);
+	pg_atomic_init_u64(&group->apply_since, 0);
 	pg_atomic_init_u64(&group->durable_applied, 0);
 	pg_atomic_init_u64(&group->term, 0);
 	pg_atomic_init_u32(&group->role, RAFT_FOLLOWER);
@@ -161,6 +162,7 @@ raft_group_reset_slot(RaftGroup *group, Oid database)
 
 	pg_atomic_write_u64(&group->ready, 0);
 	pg_atomic_write_u64(&group->visible, 0);
+	pg_atomic_write_u64(&group->apply_since, 0);
 	pg_atomic_write_u64(&group->durable_applied, 0);
 	pg_atomic_write_u64(&group->term, 0);
 	pg_atomic_write_u32(&group->role, RAFT_FOLLOWER);

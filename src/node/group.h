@@ -162,6 +162,7 @@ typedef struct RaftGroup
 	pg_atomic_uint64 ready;		/* node worker: may be applied up to here */
 	pg_atomic_uint64 visible;	/* applier: applied up to here */
 	pg_atomic_uint64 durable_applied;	/* applier: durably applied up to here */
+	pg_atomic_uint64 apply_since;	/* applier: its batch began then (RaftTime); 0 = idle */
 	pg_atomic_uint64 term;		/* node worker: current term */
 	pg_atomic_uint32 role;		/* node worker: RaftRole */
 	pg_atomic_uint32 leader;	/* node worker: leader's id, 0 = unknown */

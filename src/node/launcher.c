@@ -6,7 +6,7 @@
  *
  * One per server, connected to no database.  After the start of the server it
  * takes a slot for each database that carries the mark; from then on it sleeps
- * until a slot changes or a worker ends.  Workers are never restarted by the
+ * until a slot changes, a worker ends or an applier is late.  Workers are never restarted by the
  * postmaster: a worker that ended because its group was stopped must stay away,
  * and one that fails again and again is to come back more and more slowly.
  *
@@ -17,6 +17,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "apply/blockers.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "node/group.h"
@@ -403,6 +404,13 @@ look_at_groups(void)
 }
 
 static void
+watch_appliers(void)
+{
+	for (int i = 0; i < raft_shared->n_groups; i++)
+		raft_watch_applier(&raft_shared->groups[i], i);
+}
+
+static void
 launcher_body(void *arg)
 {
 	uint32		wait_event = raft_wait_event_new("RaftLauncherMain");
@@ -427,6 +435,7 @@ launcher_body(void *arg)
 			ProcessCatchupInterrupt();
 
 		look_at_groups();
+		watch_appliers();
 		pgstat_report_stat(false);
 
 		timeout = raft_remaining_ms(next_look);

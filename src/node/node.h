@@ -73,6 +73,7 @@ typedef struct RaftNode
 	RaftIndex	ready;
 	RaftIndex	visible;		/* the applier's progress, as the core knows it */
 	RaftIndex	durable_applied;
+	RaftTime	watch_at;		/* when the applier's batch is late, or later still */
 	RaftRole	role;
 	uint64		clock;			/* of the newest entry: clocks never go back */
 

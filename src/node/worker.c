@@ -7,7 +7,7 @@
  * core, writes the log and talks to the peers.  One turn of the loop, turn():
  *
  *		receive		frames from the inboxes, each one step of the core
- *		observe		what the applier has done
+ *		observe		what the applier has done, and whether it is late
  *		propose		everything queued, as one batch
  *		tick		when the core's deadline has passed
  *		settle		hand the appends to the sockets, ask for one flush for it all,
@@ -22,6 +22,7 @@
  */
 #include "raft_pg.h"
 
+#include "apply/blockers.h"
 #include "miscadmin.h"
 #include "node/group.h"
 #include "node/node.h"
@@ -172,6 +173,29 @@ observe_applier(RaftNode *node)
 	raft_node_step(node, &event);
 }
 
+/*
+ * A batch that takes long may be waiting for a lock.  The launcher looks: this process
+ * must not wait for the lock manager's own locks.
+ */
+static void
+watch_applier(RaftNode *node)
+{
+	RaftTime	interval = raft_watch_interval();
+	RaftTime	batch = pg_atomic_read_u64(&node->group->apply_since);
+
+	if (interval == 0 || (batch == 0 && node->visible >= node->ready))
+		node->watch_at = 0;
+	else if (batch == 0)
+		node->watch_at = node->now + interval;	/* it has not begun */
+	else if (node->now < batch + interval)
+		node->watch_at = batch + interval;
+	else if (node->watch_at <= node->now)
+	{
+		raft_launcher_wake();
+		node->watch_at = node->now + interval;
+	}
+}
+
 /* Refuses what does not fit into the log; returns how many of the proposals stay. */
 static int
 refuse_what_does_not_fit(RaftNode *node, int n)
@@ -252,16 +276,19 @@ wait(RaftNode *node)
 {
 	static uint32 wait_event = 0;
 	RaftTime	now = raft_now();
+	RaftTime	deadline = node->deadline;
 	long		timeout_ms;
 
 	if (wait_event == 0)
 		wait_event = raft_wait_event_new("RaftNodeMain");
 
-	if (node->frames_left || node->n_unreachable > 0 || node->deadline <= now ||
+	if (node->watch_at != 0)
+		deadline = Min(deadline, node->watch_at);
+	if (node->frames_left || node->n_unreachable > 0 || deadline <= now ||
 		(may_propose(node) && raft_proposals_queued(node->group)))
 		timeout_ms = 0;
 	else
-		timeout_ms = (long) Min((node->deadline - now + 999) / 1000, PG_INT32_MAX);
+		timeout_ms = (long) Min((deadline - now + 999) / 1000, PG_INT32_MAX);
 
 	(void) raft_peers_wait(node->peers, timeout_ms, wait_event);
 }
@@ -280,6 +307,7 @@ turn(RaftNode *node)
 	raft_node_settle(node);
 	receive(node);
 	observe_applier(node);
+	watch_applier(node);
 	if (may_propose(node))
 		propose(node);
 	tick(node);

@@ -9,7 +9,7 @@ use lib "$FindBin::RealBin/lib";
 use RaftCluster;
 use Test::More;
 
-my $cluster = RaftCluster->new(settings => { 'raft_pg.election_timeout' => '1s' });
+my $cluster = RaftCluster->new(settings => { 'raft_pg.election_timeout' => '1s', 'raft_pg.max_apply_delay' => -1 });
 my $leader  = $cluster->start;
 my ($slow, $other) = $cluster->others($leader);
 my $term = $cluster->state($leader)->{term};

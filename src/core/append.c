@@ -270,6 +270,8 @@ append_receive(RaftCore *core, const RaftMessage *message)
 	if (core->leader != message->from)
 		convert_to(core, RAFT_FOLLOWER, core->term, message->from);
 	core->leader_contact = core->now;
+	core->leader_broken = false;
+	core->hurried = 0;
 	core->room = raft_min(core->event->u.receive.room, RAFT_ROOM_ENOUGH);
 	election_reset_timer(core);
 

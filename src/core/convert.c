@@ -54,6 +54,7 @@ convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
 		if (!MUTANT(VERIFIED_KEPT))
 			core->verified = 0; /* nothing is agreed with the leader of the new term yet */
 		core->leader_contact = 0;
+		core->leader_broken = false;
 		core->blocked = false;	/* another leader, other entries */
 	}
 	else if (MUTANT(VOTE_CLEARED) && role == RAFT_FOLLOWER && from != RAFT_FOLLOWER)
@@ -74,6 +75,7 @@ convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
 		core->n_granted = 0;
 		core->campaign = ++core->round;
 		core->campaign_sent = false;
+		core->campaign_refused = false;
 	}
 	if (role != RAFT_LEADER)
 	{
@@ -81,7 +83,10 @@ convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
 		core->notice_deadline = RAFT_NEVER;
 	}
 	if (from == RAFT_LEADER)
+	{
+		core->hurried = 0;
 		election_reset_timer(core);
+	}
 
 	if (!told)
 	{

@@ -13,6 +13,8 @@
  */
 #include "internal.h"
 
+#define MAX_HURRIED		3
+
 /*
  * Draws a new timeout from [1, 3) times the election timeout.  The range is wide since
  * with a narrow one several nodes time out together again and again, and
@@ -20,7 +22,8 @@
  *
  * Restarted only by a message of the current leader, by granting a vote, and
  * by starting an election: anything else would let a node that cannot win
- * keep those waiting that can.
+ * keep those waiting that can.  It is moved a little for whoever may win right now:
+ * yield(), and for a campaign that failed: hurry().
  */
 void
 election_reset_timer(RaftCore *core)
@@ -28,6 +31,13 @@ election_reset_timer(RaftCore *core)
 	RaftTime	timeout = core->settings.election_timeout;
 
 	core->election_deadline = core->now + timeout + raft_random(core, 2 * timeout);
+}
+
+/* The silence after which a leader is given up to which our connection broke. */
+static RaftTime
+broken_timeout(const RaftCore *core)
+{
+	return raft_min(2 * core->settings.heartbeat_interval, core->settings.election_timeout);
 }
 
 /*
@@ -38,8 +48,8 @@ election_leader_is_alive(const RaftCore *core)
 {
 	if (core->role == RAFT_LEADER)
 		return true;
-	return core->leader != 0 && core->leader_contact != 0 &&
-		core->now < core->leader_contact + core->settings.election_timeout;
+	return core->leader != 0 && core->now < core->leader_contact +
+		(core->leader_broken ? broken_timeout(core) : core->settings.election_timeout);
 }
 
 /* §5.4.1: is a log that ends in (term, index) at least as new as ours? */
@@ -157,15 +167,47 @@ election_wrote(RaftCore *core)
 }
 
 /*
- * The connection to our leader broke.  It may be gone: be ready to follow another
- * one, and ask soon.  If it lives, the others know and say no.
+ * The connection to our leader broke: ask soon, unless it is heard all the same.  That is
+ * no reason to break our word to it before it has been silent for two heartbeats:
+ * a connection can break, and its node be well.
  */
 void
 election_leader_unreachable(RaftCore *core)
 {
-	RaftTime	soon = core->now + raft_random(core, raft_max(core->settings.election_timeout / 4, 1)) + 1;
+	RaftTime	given_up = raft_max(core->now, core->leader_contact + broken_timeout(core));
 
-	core->leader_contact = 0;
+	core->leader_broken = true;
+	core->election_deadline = raft_min(core->election_deadline, given_up + 1 +
+									   raft_random(core, core->settings.heartbeat_interval));
+}
+
+/*
+ * Somebody asks who may win: leave it a heartbeat's time for that.  Two who ask at the
+ * same time would split the votes, and both wait for a whole timeout.
+ */
+static void
+yield(RaftCore *core)
+{
+	core->election_deadline = raft_max(core->election_deadline,
+									   core->now + core->settings.heartbeat_interval);
+}
+
+/*
+ * Our campaign was refused: the votes are split, or somebody still believes in a
+ * leader that we gave up a moment earlier.  Either may be over soon; a few times, that is,
+ * before this node goes back to waiting like all.
+ */
+static void
+hurry(RaftCore *core)
+{
+	RaftTime	soon;
+
+	if (core->campaign_refused || core->hurried == MAX_HURRIED)
+		return;
+	core->campaign_refused = true;
+	core->hurried++;
+	soon = core->now + core->settings.heartbeat_interval +
+		raft_random(core, core->settings.election_timeout / 2 + 1);
 	core->election_deadline = raft_min(core->election_deadline, soon);
 }
 
@@ -181,7 +223,7 @@ reply_vote(RaftCore *core, const RaftMessage *request, RaftMessageType type, boo
 }
 
 /*
- * A pre-vote changes nothing here: neither term nor vote nor timer.
+ * A pre-vote changes nothing here: neither term nor vote.
  */
 void
 election_receive_prevote(RaftCore *core, const RaftMessage *message)
@@ -192,6 +234,8 @@ election_receive_prevote(RaftCore *core, const RaftMessage *message)
 
 	if (MUTANT(TIMER_ON_REFUSAL) && !granted)
 		election_reset_timer(core);
+	if (granted)
+		yield(core);
 	reply_vote(core, message, RAFT_MSG_PREVOTE_REPLY, granted);
 }
 
@@ -202,11 +246,12 @@ election_receive_prevote(RaftCore *core, const RaftMessage *message)
 void
 election_receive_prevote_reply(RaftCore *core, const RaftMessage *message)
 {
-	if (core->role != RAFT_PRECANDIDATE || !message->granted)
+	if (core->role != RAFT_PRECANDIDATE ||
+		(message->round != core->campaign && !MUTANT(LATE_VOTE)))
 		return;
-	if (message->round != core->campaign && !MUTANT(LATE_VOTE))
-		return;
-	if (count_grant(core, message->from))
+	if (!message->granted)
+		hurry(core);
+	else if (count_grant(core, message->from))
 		start_election(core);
 }
 
@@ -239,10 +284,11 @@ void
 election_receive_vote_reply(RaftCore *core, const RaftMessage *message)
 {
 	raft_assert(message->term == core->term);
-	if (core->role != RAFT_CANDIDATE || !message->granted)
+	if (core->role != RAFT_CANDIDATE ||
+		(message->round != core->campaign && !MUTANT(LATE_VOTE)))
 		return;
-	if (message->round != core->campaign && !MUTANT(LATE_VOTE))
-		return;
-	if (count_grant(core, message->from))
+	if (!message->granted)
+		hurry(core);
+	else if (count_grant(core, message->from))
 		replication_begin(core);
 }

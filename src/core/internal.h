@@ -152,6 +152,7 @@ struct RaftCore
 
 	/* follower */
 	RaftTime	leader_contact; /* last message of the leader; 0 = none */
+	bool		leader_broken;	/* our connection to it broke since then */
 	RaftTime	election_deadline;
 	RaftIndex	verified;		/* prefix known to agree with the log of this term's leader */
 	uint64_t	room;			/* bytes of records that the log can take */
@@ -162,6 +163,8 @@ struct RaftCore
 	uint64_t	campaign;		/* round of the current pre-vote or vote */
 	RaftOp		campaign_op;	/* the write with our own vote */
 	bool		campaign_sent;	/* vote requests have left */
+	bool		campaign_refused;	/* somebody said no */
+	uint32_t	hurried;		/* campaigns that were repeated soon, since a leader was heard */
 	uint32_t	n_granted;		/* distinct */
 	RaftNodeId	granted[RAFT_MAX_MEMBERS];
 

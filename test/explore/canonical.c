@@ -164,6 +164,8 @@ times(RaftCore *core)
 	core->leader_contact = sticky ? CANONICAL_TIME : 0;
 	core->election_deadline = CANONICAL_TIME + core->settings.election_timeout;
 	core->leader_since = CANONICAL_TIME;
+	core->campaign_refused = false;	/* moves a timer only, as does the next one */
+	core->hurried = 0;
 	core->notice_deadline = RAFT_NEVER;
 	core->random = 0;			/* draws timeouts only */
 	for (uint32_t i = 0; i < core->n_pending; i++)

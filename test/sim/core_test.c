@@ -494,6 +494,8 @@ core_second_leader(Lab *lab)
 			  "a leader follows another one of its term");
 	solo_receive(&leader, solo_ack(99, 2, 2));
 	lab_check(lab, leader.status.commit == 1, "a stranger's acknowledgement counts");
+	solo_step(&leader, (RaftEvent) {.type = RAFT_EVENT_PEER_UNREACHABLE, .u.peer = 99});
+	lab_check(lab, leader.actions->n == 0, "a stranger is out of reach");
 }
 
 /* A vote of this term, but of no campaign that is under way. */
@@ -583,7 +585,10 @@ core_many_held_answers(Lab *lab)
 	lab_check(lab, answers == RAFT_MAX_HELD, "%u answers leave", answers);
 }
 
-/* A connection to the leader that breaks: another one may be followed, and soon. */
+/*
+ * A connection to the leader that breaks: another one may be followed, and soon, but not
+ * before the leader has been silent for two heartbeats.
+ */
 static void
 core_leader_unreachable(Lab *lab)
 {
@@ -597,9 +602,53 @@ core_leader_unreachable(Lab *lab)
 	solo_receive(&solo, prevote);
 	lab_check(lab, !solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "the leader is alive");
 	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_PEER_UNREACHABLE, .u.peer = 2});
-	lab_check(lab, solo.actions->deadline <= solo.now + SOLO_TIMEOUT / 4, "no election soon");
+	lab_check(lab, solo.actions->deadline > solo.now + 200 * MS &&
+			  solo.actions->deadline <= solo.now + 300 * MS, "no election after two heartbeats");
+	solo.now += 199 * MS;
+	solo_receive(&solo, prevote);
+	lab_check(lab, !solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted,
+			  "a broken connection makes this node forget its leader");
+	solo.now += 1 * MS;
 	solo_receive(&solo, prevote);
 	lab_check(lab, solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a leader out of reach is alive");
+
+	/* it is heard all the same: nothing has happened */
+	solo_receive(&solo, solo_append(2, 1, 1, 1, NULL, 0));
+	lab_check(lab, solo.actions->deadline >= solo.now + SOLO_TIMEOUT, "an election against a living leader");
+	solo.now += 250 * MS;
+	solo_receive(&solo, prevote);
+	lab_check(lab, !solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a leader that was heard is not alive");
+}
+
+/* A campaign that was refused is repeated soon, three times, and once for all refusals. */
+static void
+core_refused_campaigns(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 5, 1, 0, NULL, 0);
+	uint64_t	round;
+	RaftTime	deadline;
+
+	for (int i = 0; i < 4; i++)
+	{
+		round = i == 0 ? solo_begin_vote(&solo, 1, 5) : solo_begin_prevote(&solo);
+		solo_receive(&solo, solo_vote_reply(i == 0 ? RAFT_MSG_VOTE_REPLY : RAFT_MSG_PREVOTE_REPLY, 2,
+											2, round, false));
+		deadline = solo.actions->deadline;
+		if (i < 3)
+			lab_check(lab, deadline >= solo.now + 100 * MS &&
+					  deadline <= solo.now + 100 * MS + SOLO_TIMEOUT / 2, "refusal %d", i);
+		else
+			lab_check(lab, deadline >= solo.now + SOLO_TIMEOUT, "it asks without end");
+		solo_receive(&solo, solo_vote_reply(i == 0 ? RAFT_MSG_VOTE_REPLY : RAFT_MSG_PREVOTE_REPLY, 3,
+											2, round, false));
+		lab_check(lab, solo.actions->deadline == deadline, "a second refusal moves the timer");
+	}
+
+	/* a leader was heard in between */
+	solo_receive(&solo, solo_append(2, 1, 1, 1, NULL, 0));
+	round = solo_begin_prevote(&solo);
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 2, 2, round, false));
+	lab_check(lab, solo.actions->deadline <= solo.now + 100 * MS + SOLO_TIMEOUT / 2, "a first refusal");
 }
 
 /* --------------------------------------------------------------- leaders */
@@ -726,6 +775,7 @@ const LabTest core_tests[] = {
 	{"core_overtaken_vote", "unit", 0, 1, core_overtaken_vote},
 	{"core_many_held_answers", "unit", 0, 1, core_many_held_answers},
 	{"core_leader_unreachable", "unit", 0, 1, core_leader_unreachable},
+	{"core_refused_campaigns", "unit", 0, 5, core_refused_campaigns},
 	{"core_batch_of_one_step", "unit", 0, 1, core_batch_of_one_step},
 	{"core_window_of_bytes", "unit", 0, 1, core_window_of_bytes},
 	{"core_compacted_below_a_peer", "unit", 0, 1, core_compacted_below_a_peer},

@@ -416,6 +416,10 @@ eventlog_refused(Lab *lab)
 	actions->n = 1;
 	actions->item[0].type = (RaftActionType) (RAFT_ACTION_CONFIG + 1);
 	lab_check(lab, raft_eventlog_digest(0, &event, actions) != plain, "an action left no trace");
+	actions->item[0].type = RAFT_ACTION_REFUSED;
+	plain = raft_eventlog_digest(0, &event, actions);
+	actions->item[0].u.refused.leader = 7;
+	lab_check(lab, raft_eventlog_digest(0, &event, actions) != plain, "a refusal left no trace");
 	actions->item[0].type = RAFT_ACTION_PEER_LOST;
 	plain = raft_eventlog_digest(0, &event, actions);
 	actions->item[0].u.lost.agrees = 7;

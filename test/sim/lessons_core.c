@@ -92,8 +92,17 @@ lesson_timer_restarts_only_on_reason(Lab *lab)
 	check_timer(&solo, solo_append(1, 1, 1, 1, NULL, 0), false, "an append of an older term");
 	check_timer(&solo, prevote, false, "a pre-vote that is refused");
 	check_timer(&solo, solo_vote_request(3, 3, 9, 2), false, "a vote request that is ignored");
+
+	/* who asks may win: it is left a heartbeat's time, and not more */
+	solo.now = solo.actions->deadline - 50 * MS;
+	before = solo.now + 101 * MS;
+	check_timer(&solo, prevote, true, "a pre-vote that is granted");
+	lab_check(lab, solo.actions->deadline == before, "a pre-vote keeps this node waiting");
+	solo_receive(&solo, solo_append(2, 3, 2, 1, NULL, 0));
 	solo.now += SOLO_TIMEOUT;
-	check_timer(&solo, prevote, false, "a pre-vote that is granted");
+	before = solo.actions->deadline;
+	if (before > solo.now + 110 * MS)
+		check_timer(&solo, prevote, false, "a pre-vote long before its end");
 	check_timer(&solo, solo_vote_request(3, 3, 1, 1), false, "a refused vote");
 	lab_check(lab, solo.status.term == 3, "a vote request's term is not taken over");
 	check_timer(&solo, solo_vote_request(3, 3, 9, 2), true, "a granted vote");

@@ -246,7 +246,81 @@ lesson_full_follower_costs_little(Lab *lab)
 	lab_check(lab, full->status.last >= last.index, "a follower with room again does not catch up");
 }
 
+/* The connections of a node that died break, on the others' side. */
+static void
+connections_break(Lab *lab, RaftNodeId dead)
+{
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+	{
+		RaftEvent	event = {.type = RAFT_EVENT_PEER_UNREACHABLE, .u.peer = dead};
+
+		if (i != dead)
+			node_step(lab, &lab->nodes[i], &event);
+		cluster_sleep(lab, rng_below(&lab->rng_test, 2 * MS));
+	}
+}
+
+static bool
+another_leads(Lab *lab, void *arg)
+{
+	(void) arg;
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		if (lab->nodes[i].up && lab->nodes[i].status.role == RAFT_LEADER)
+			return true;
+	return false;
+}
+
+/*
+ * Who is killed is replaced soon: its followers learn that their connections broke,
+ * wait for two heartbeats that do not come, and ask.  Nearly always the first
+ * election is the last one; one that fails is repeated soon.
+ */
+static void
+lesson_killed_leader_is_replaced_soon(Lab *lab)
+{
+	RaftTime	took[100];
+	RaftSettings *settings = &lab->settings.core;
+
+	settings->election_timeout = 600 * MS;
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+	{
+		lab->nodes[i].disk.latency = 10 * MS;
+		node_settings(lab, &lab->nodes[i]);
+	}
+	for (size_t i = 0; i < lengthof(took); i++)
+	{
+		RaftNodeId	leader;
+		RaftTime	start;
+
+		lab_check(lab, cluster_until(lab, 20 * T, MS, another_leads, NULL), "nobody leads");
+		leader = cluster_one_leader(lab);
+		cluster_sleep(lab, 500 * MS + rng_below(&lab->rng_test, 100 * MS));
+		start = lab->now;
+		cluster_crash(lab, leader);
+		connections_break(lab, leader);
+		lab_check(lab, cluster_until(lab, 20 * T, MS, another_leads, NULL), "nobody leads after a crash");
+		took[i] = lab->now - start;
+		cluster_restart(lab, leader);
+		lab->limit = lab->now + LAB_TEST_LIMIT;
+	}
+	for (size_t i = 1; i < lengthof(took); i++)
+		for (size_t k = i; k > 0 && took[k - 1] > took[k]; k--)
+		{
+			RaftTime	moving = took[k];
+
+			took[k] = took[k - 1];
+			took[k - 1] = moving;
+		}
+	lab_check(lab, took[lengthof(took) / 2] <= 270 * MS && took[lengthof(took) * 95 / 100] <= 400 * MS &&
+			  took[lengthof(took) - 1] <= 800 * MS,
+			  "half of the leaders are replaced within %llu ms, 95 of 100 within %llu, all within %llu",
+			  (unsigned long long) (took[lengthof(took) / 2] / MS),
+			  (unsigned long long) (took[lengthof(took) * 95 / 100] / MS),
+			  (unsigned long long) (took[lengthof(took) - 1] / MS));
+}
+
 const LabTest lesson_fault_tests[] = {
+	{"lesson_killed_leader_is_replaced_soon", "lesson", 3, 10, lesson_killed_leader_is_replaced_soon},
 	{"lesson_lost_entries_are_noticed", "lesson", 0, 5, lesson_lost_entries_are_noticed},
 	{"lesson_late_rejection_is_no_loss", "lesson", 0, 5, lesson_late_rejection_is_no_loss},
 	{"lesson_stuck_disk_costs_leadership", "lesson", 0, 5, lesson_stuck_disk_costs_leadership},

@@ -27,17 +27,17 @@ PGFILEDESC = "raft_pg - Raft consensus between PostgreSQL servers"
 
 OBJS = \
 	src/raft_pg.o src/guard.o src/reminder.o src/stop_point.o src/tables.o \
-	src/api/cluster.o src/api/members.o src/api/propose.o src/api/sessions.o src/api/start.o src/api/state.o \
+	src/api/cluster.o src/api/identity.o src/api/members.o src/api/propose.o src/api/sessions.o src/api/start.o src/api/state.o \
 	src/api/statement.o src/api/stats.o src/api/wait.o \
 	src/apply/applied.o src/apply/applier.o src/apply/batch.o src/apply/blockers.o src/apply/machine.o src/apply/session.o \
 	src/core/append.o src/core/convert.o src/core/election.o src/core/eventlog.o src/core/frame.o src/core/membership.o \
 	src/core/names.o src/core/progress.o src/core/raft.o src/core/record.o src/core/replication.o \
 	src/core/trail.o src/core/writes.o \
-	src/log/page_write.o src/log/pages.o src/log/reader.o src/log/recover.o src/log/ring.o \
+	src/log/identity.o src/log/page_write.o src/log/pages.o src/log/reader.o src/log/recover.o src/log/ring.o \
 	src/log/scan.o src/log/tableam.o src/log/writer.o \
 	src/net/ask.o src/net/conninfo.o src/net/inbox.o src/net/link.o src/net/lookup.o src/net/peer.o src/net/peer_log.o src/net/refusals.o src/net/stream.o \
 	src/node/actions.o src/node/flusher.o src/node/group.o src/node/held.o src/node/launcher.o src/node/lifecycle.o src/node/node_row.o \
-	src/node/outcome.o src/node/process.o src/node/proposals.o src/node/publish.o src/node/record.o src/node/space.o src/node/start.o src/node/starts.o \
+	src/node/outcome.o src/node/process.o src/node/proposals.o src/node/publish.o src/node/record.o src/node/resets.o src/node/space.o src/node/start.o src/node/starts.o \
 	src/node/waiting.o src/node/worker.o
 
 REGRESS = $(sort $(notdir $(basename $(wildcard $(here)/sql/*.sql))))

@@ -107,17 +107,50 @@ ALTER TABLE raft.failures ENABLE ALWAYS TRIGGER refuse_change;
 CREATE TABLE raft.peers (
     node_id    integer NOT NULL PRIMARY KEY,
     log_id     bigint NOT NULL,
-    first_seen timestamptz NOT NULL DEFAULT pg_catalog.now()
-);
-COMMENT ON TABLE raft.peers IS 'log of each other member when it was first met; one that comes with another has lost what it acknowledged, and is refused';
+    first_seen timestamptz NOT NULL,
+    incarnation  bigint NOT NULL,
+    boot_count   bigint NOT NULL,
+    start_seen   timestamptz NOT NULL,
+    acknowledged bigint NOT NULL,
+    term         bigint NOT NULL
+) WITH (fillfactor = 50, vacuum_truncate = off);
+COMMENT ON TABLE raft.peers IS 'what this node knows of each other member; one that comes with another log, or with less, has lost what it acknowledged and is refused';
 COMMENT ON COLUMN raft.peers.node_id IS 'number of the member in the group';
 COMMENT ON COLUMN raft.peers.log_id IS 'random number that its log got when it was created';
 COMMENT ON COLUMN raft.peers.first_seen IS 'when this node first met it';
+COMMENT ON COLUMN raft.peers.incarnation IS 'random number of its last start that was met here';
+COMMENT ON COLUMN raft.peers.boot_count IS 'how often it had started then';
+COMMENT ON COLUMN raft.peers.start_seen IS 'when that start was met';
+COMMENT ON COLUMN raft.peers.acknowledged IS 'it has acknowledged committed entries up to this index to this node; written a few seconds later';
+COMMENT ON COLUMN raft.peers.term IS 'highest term in which it spoke to this node; likewise';
+
+CREATE TABLE raft.resets (
+    incarnation bigint NOT NULL,
+    reset_at    timestamptz NOT NULL,
+    reset_by    name NOT NULL
+);
+COMMENT ON TABLE raft.resets IS 'calls of raft_reset_identity()';
+COMMENT ON COLUMN raft.resets.incarnation IS 'last start before; the call is good for the state that this start left';
+COMMENT ON COLUMN raft.resets.reset_at IS 'when it was called';
+COMMENT ON COLUMN raft.resets.reset_by IS 'who called it';
+
+CREATE TRIGGER refuse_change BEFORE INSERT OR UPDATE OR TRUNCATE ON raft.peers
+    EXECUTE FUNCTION raft.refuse_change();
+-- a superuser may make this node forget a member
+CREATE TRIGGER refuse_delete BEFORE DELETE ON raft.peers
+    EXECUTE FUNCTION raft.refuse_change('superuser');
+CREATE TRIGGER refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON raft.resets
+    EXECUTE FUNCTION raft.refuse_change();
+ALTER TABLE raft.peers ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE raft.peers ENABLE ALWAYS TRIGGER refuse_delete;
+ALTER TABLE raft.resets ENABLE ALWAYS TRIGGER refuse_change;
 
 CREATE PROCEDURE raft.stream(protocol integer, group_id uuid, sender integer, sender_name text,
-                             sender_boot bigint, sender_log bigint, recipient text)
+                             sender_log bigint, sender_boot bigint, incarnation bigint,
+                             former_starts bigint[], last_index bigint, sender_term bigint,
+                             recipient text)
     AS 'MODULE_PATHNAME', 'raft_stream' LANGUAGE c;
-COMMENT ON PROCEDURE raft.stream(integer, uuid, integer, text, bigint, bigint, text)
+COMMENT ON PROCEDURE raft.stream
     IS 'takes the messages of another node; called by its worker only';
 
 -- ---------------------------------------------------------------------------
@@ -135,6 +168,11 @@ CREATE FUNCTION @extschema@.raft_stop() RETURNS boolean
     AS 'MODULE_PATHNAME', 'raft_sql_stop' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.raft_stop()
     IS 'stops the Raft workers of this database at commit; identity and log are kept; false when it was not started';
+
+CREATE FUNCTION @extschema@.raft_reset_identity() RETURNS void
+    AS 'MODULE_PATHNAME', 'raft_sql_reset_identity' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_reset_identity()
+    IS 'vouches that this directory holds the newest state of the node and will be its only one, for the next raft_start(); for superusers';
 
 -- ---------------------------------------------------------------------------
 -- Proposing
@@ -398,6 +436,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA raft FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA raft FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.raft_start(text, json, text),
                        @extschema@.raft_stop(),
+                       @extschema@.raft_reset_identity(),
                        @extschema@.raft_propose(bytea, interval),
                        @extschema@.raft_propose(text, interval),
                        @extschema@.raft_propose_async(bytea),

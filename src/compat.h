@@ -82,6 +82,13 @@ typedef RelFileNode RaftRelFile;
 #define raft_smgropen(file)			smgropen(file, InvalidBackendId)
 #endif
 
+/* Path of the main fork's first file, palloc'd or static as the version has it. */
+#if PG_VERSION_NUM >= 180000
+#define raft_rel_path(file)			pstrdup(relpathperm(file, MAIN_FORKNUM).str)
+#else
+#define raft_rel_path(file)			relpathperm(file, MAIN_FORKNUM)
+#endif
+
 /* Appends zeroed blocks from .. to - 1 to the main fork. */
 static inline void
 raft_smgr_zeroextend(SMgrRelation smgr, BlockNumber from, BlockNumber to)

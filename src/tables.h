@@ -35,6 +35,8 @@ typedef struct RaftTable
 extern const RaftTable raft_node_table;
 extern const RaftTable raft_applied_table;
 extern const RaftTable raft_failures_table;
+extern const RaftTable raft_peers_table;
+extern const RaftTable raft_resets_table;
 
 /* Most columns of any of them. */
 #define RAFT_TABLE_MAX_COLUMNS	8

@@ -4,6 +4,7 @@
  *	  What the SQL-callable functions share.
  *
  * start.c		raft_start, raft_stop
+ * identity.c	raft_reset_identity
  * members.c	the members given to raft_start: checks, group id, first configuration
  * propose.c	raft_propose, raft_propose_async, raft_set_apply
  * statement.c	cancels of a statement that has proposed something

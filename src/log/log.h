@@ -41,7 +41,15 @@ typedef struct RaftLogIdentity
 	uint64		system_identifier;
 	uint32		timeline;
 	uint32		database;		/* oid: CREATE DATABASE ... TEMPLATE makes a copy too */
+	uint64		vouched_for;	/* incarnation that raft_reset_identity() has seen; 0 = none */
 } RaftLogIdentity;
+
+/*
+ * Every start of a node has a random number, its incarnation.  The log keeps so
+ * many of them, so that a peer that was away can see that the node it knew and
+ * the one it meets now are the same: see net/peer_log.h.
+ */
+#define RAFT_LOG_MAX_STARTS		960
 
 /* Is this relation the log?  The table that is it; InvalidOid when this database has none. */
 extern bool raft_log_is_relation(Oid relation);
@@ -53,6 +61,9 @@ typedef struct RaftLogRecovery
 	RaftBoot	boot;			/* commit = the newest commit index that was saved */
 	uint64		log_id;			/* random number that this log got when it was created */
 	uint64		boot_count;		/* of this start: durable before raft_log_open() returns */
+	uint64		incarnation;	/* likewise */
+	uint64	   *former_starts;	/* incarnations of earlier ones, oldest first */
+	uint32		n_former_starts;
 	uint8	   *config_data[RAFT_MAX_CONFIGS];	/* payloads of boot.configs, with names */
 	uint32		config_size[RAFT_MAX_CONFIGS];
 	RaftNodeId	node;			/* from block 0 */
@@ -65,9 +76,8 @@ typedef struct RaftLogWriter RaftLogWriter;
 /*
  * Opens the log, creating it with bootstrap (payload of a configuration entry,
  * stored as entry 1 of term 1) and the capacity raft_pg.log_size when the table
- * is empty.  Raises the boot count.  ERROR 55000 when the identity differs
- * (another system identifier, timeline, database, group or, unless it is given
- * as 0, node), XX001 when a record between the first and the last is damaged.
+ * is empty.  Raises the boot count and draws the incarnation.  ERROR 55000 when
+ * the log is another node's or a copy (identity.c), XX001 when a record between the first and the last is damaged.
  * boot.applied is the least it can be: the caller knows better.
  */
 extern RaftLogWriter *raft_log_open(RaftLogShared *shared, RaftRelFile file,
@@ -89,6 +99,12 @@ extern RaftLogWriter *raft_log_open(RaftLogShared *shared, RaftRelFile file,
 extern void raft_log_write(RaftLogWriter *writer, const RaftWrite *write,
 						   const char *records, Size size, RaftIndex commit);
 
+/*
+ * This peer has taken a stream of this start, so it will not ask for an earlier
+ * one.  Soon durable, without a wait.
+ */
+extern void raft_log_note_met(RaftLogWriter *writer, RaftNodeId peer);
+
 /* Everything written so far is durable once WAL is flushed up to here. */
 extern XLogRecPtr raft_log_end(RaftLogWriter *writer);
 
@@ -100,6 +116,9 @@ extern Size raft_log_free(RaftLogWriter *writer);
 extern Size raft_log_capacity(RaftLogWriter *writer);
 
 /* --- readers: any process --- */
+
+/* Incarnation of the last start; 0 when the log was never opened, or cannot be. */
+extern uint64 raft_log_last_incarnation(RaftRelFile file);
 
 typedef struct RaftLogReader RaftLogReader;
 

@@ -268,3 +268,25 @@ raft_pages_write_config(RaftLogPages *pages, const RaftLogMeta *meta,
 	MemoryContextSwitchTo(caller);
 	return lsn;
 }
+
+/*
+ * Writes the history of starts together with the meta data, as one WAL record.
+ */
+XLogRecPtr
+raft_pages_write_history(RaftLogPages *pages, const RaftLogMeta *meta,
+						 RaftLogHistory *history)
+{
+	MemoryContext caller = MemoryContextSwitchTo(pages->context);
+	PageChange	change;
+	XLogRecPtr	lsn;
+
+	history->crc = raft_history_crc(history);
+	begin_change(pages, &change);
+	set_payload(fresh_page(pages, &change, RAFT_HISTORY_BLOCK, RAFT_PAGE_HISTORY, 0),
+				0, history, sizeof(RaftLogHistory));
+	put_meta(pages, &change, meta);
+	lsn = finish_change(&change);
+
+	MemoryContextSwitchTo(caller);
+	return lsn;
+}

@@ -29,6 +29,8 @@ StaticAssertDecl(RAFT_CONFIG_BLOCKS < 4,
 				 "the base configuration and the meta page must fit one WAL record");
 StaticAssertDecl(sizeof(RaftLogMeta) <= RAFT_PAGE_PAYLOAD,
 				 "the meta data must fit block 0");
+StaticAssertDecl(sizeof(RaftLogHistory) <= RAFT_PAGE_PAYLOAD,
+				 "the history of starts must fit one block");
 StaticAssertDecl(RAFT_PAGE_PAYLOAD < RAFT_PAGE_NO_START,
 				 "offsets must fit 16 bits");
 
@@ -204,6 +206,13 @@ meta_crc(const RaftLogMeta *meta)
 	return raft_host_crc32c(0, meta, offsetof(RaftLogMeta, crc));
 }
 
+uint32
+raft_history_crc(const RaftLogHistory *history)
+{
+	return raft_host_crc32c(0, (const char *) history + sizeof(history->crc),
+							sizeof(RaftLogHistory) - sizeof(history->crc));
+}
+
 /* To be called after the last change before the meta data is written. */
 void
 raft_meta_seal(RaftLogMeta *meta)
@@ -274,6 +283,21 @@ raft_pages_read_config(RaftRelFile file, const RaftLogMeta *meta, uint8 *out)
 		done += part;
 	}
 	return raft_host_crc32c(0, out, done) == meta->config_crc;
+}
+
+/* False when it is damaged. */
+bool
+raft_pages_read_history(RaftRelFile file, RaftLogHistory *history)
+{
+	Buffer		buffer = read_locked(file, RAFT_HISTORY_BLOCK, NULL);
+	Page		page = BufferGetPage(buffer);
+	bool		good = raft_page_check(page, RAFT_PAGE_HISTORY, 0) != NULL;
+
+	if (good)
+		memcpy(history, PageGetContents(page), sizeof(RaftLogHistory));
+	UnlockReleaseBuffer(buffer);
+	return good && history->n_starts <= RAFT_LOG_MAX_STARTS &&
+		history->crc == raft_history_crc(history);
 }
 
 /* --- the ring --- */

@@ -21,7 +21,7 @@
  * a server that finds another number refuses the log.  See README.md.
  */
 #define RAFT_LOG_MAGIC			0x54464152	/* "RAFT" */
-#define RAFT_LOG_FORMAT			1
+#define RAFT_LOG_FORMAT			2
 
 /* The end of every page. */
 typedef struct RaftPageSpecial
@@ -39,17 +39,19 @@ typedef enum RaftPageKind
 {
 	RAFT_PAGE_META = 1,
 	RAFT_PAGE_CONFIG = 2,
-	RAFT_PAGE_RING = 3
+	RAFT_PAGE_RING = 3,
+	RAFT_PAGE_HISTORY = 4
 } RaftPageKind;
 
 #define RAFT_PAGE_HEADER		MAXALIGN(SizeOfPageHeaderData)
 #define RAFT_PAGE_PAYLOAD		(BLCKSZ - RAFT_PAGE_HEADER - MAXALIGN(sizeof(RaftPageSpecial)))
 
-/* Blocks: the meta page, the base configuration, the ring. */
+/* Blocks: the meta page, the base configuration, the history of starts, the ring. */
 #define RAFT_META_BLOCK			0
 #define RAFT_CONFIG_BLOCK		1
 #define RAFT_CONFIG_BLOCKS		((RAFT_MAX_CONFIG_BYTES + RAFT_PAGE_PAYLOAD - 1) / RAFT_PAGE_PAYLOAD)
-#define RAFT_RING_BLOCK			(RAFT_CONFIG_BLOCK + RAFT_CONFIG_BLOCKS)
+#define RAFT_HISTORY_BLOCK		(RAFT_CONFIG_BLOCK + RAFT_CONFIG_BLOCKS)
+#define RAFT_RING_BLOCK			(RAFT_HISTORY_BLOCK + 1)
 
 /* Payload of block 0.  Positions and page_no count payload bytes from 0 on. */
 typedef struct RaftLogMeta
@@ -69,6 +71,11 @@ typedef struct RaftLogMeta
 	uint64		boot_count;
 	uint64		log_id;			/* random, of this log and no other */
 
+	/* which copy of it this is: see identity.h */
+	uint64		incarnation;	/* random, of the last start */
+	uint64		file_number;	/* inode of the log's first file */
+	int64		file_birth;		/* when that was made, ns since 1970; 0 = not known */
+
 	/* the newest configuration below first_index, in the configuration blocks */
 	RaftIndex	config_index;
 	uint32		config_size;	/* 0 = none */
@@ -87,6 +94,23 @@ typedef struct RaftLogMeta
 	uint32		crc;			/* CRC-32C of everything above */
 	uint32		unused;
 } RaftLogMeta;
+
+/* Payload of the history block. */
+typedef struct RaftLogHistory
+{
+	uint32		crc;			/* CRC-32C of everything below */
+	uint32		n_starts;
+
+	/* the start at which each peer last took a stream of ours, as far as we know */
+	struct
+	{
+		RaftNodeId	peer;		/* 0 = none */
+		uint32		unused;
+		uint64		incarnation;
+	}			met[RAFT_MAX_MEMBERS];
+
+	uint64		starts[RAFT_LOG_MAX_STARTS];	/* their incarnations, oldest first */
+} RaftLogHistory;
 
 typedef enum RaftMetaResult
 {
@@ -126,7 +150,9 @@ extern RaftPageSpecial *raft_page_check(Page page, RaftPageKind kind, uint64 pag
 extern void raft_pages_reserve(RaftRelFile file, uint32 n_pages, bool creating);
 extern RaftMetaResult raft_pages_read_meta(RaftRelFile file, RaftLogMeta *meta);
 extern void raft_meta_seal(RaftLogMeta *meta);
+extern uint32 raft_history_crc(const RaftLogHistory *history);
 extern bool raft_pages_read_config(RaftRelFile file, const RaftLogMeta *meta, uint8 *out);
+extern bool raft_pages_read_history(RaftRelFile file, RaftLogHistory *history);
 extern bool raft_pages_copy(RaftRelFile file, uint32 n_pages, uint64 pos, Size size,
 							char *out, BufferAccessStrategy strategy);
 extern bool raft_pages_locate(RaftRelFile file, uint32 n_pages, uint64 first_pos,
@@ -142,5 +168,7 @@ extern XLogRecPtr raft_pages_write(RaftLogPages *pages, const RaftLogMeta *meta,
 extern bool raft_pages_write_is_atomic(uint64 pos, Size size);
 extern XLogRecPtr raft_pages_write_config(RaftLogPages *pages, const RaftLogMeta *meta,
 										  const uint8 *config);
+extern XLogRecPtr raft_pages_write_history(RaftLogPages *pages, const RaftLogMeta *meta,
+										   RaftLogHistory *history);
 
 #endif							/* RAFT_LOG_PAGES_H */

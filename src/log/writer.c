@@ -33,47 +33,6 @@ raft_log_note_config(RaftLogWriter *writer, RaftIndex index)
 	writer->configs[writer->n_configs++] = index;
 }
 
-static XLogRecPtr
-write_meta(RaftLogWriter *writer)
-{
-	raft_meta_seal(&writer->meta);
-	return raft_pages_write(writer->pages, &writer->meta, writer->meta.tail,
-							writer->meta.last_index + 1, NULL, 0);
-}
-
-static void
-refuse_identity(const char *what, uint64 stored, uint64 now)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the Raft log in this database belongs to another %s", what),
-			 errdetail("The log was written with %s %llu, now it is %llu.", what,
-					   (unsigned long long) stored, (unsigned long long) now),
-			 errhint("Without its log this server must not be started as the same node again; DROP EXTENSION raft_pg frees it for another group.")));
-}
-
-/*
- * A copy of a server must not vote under the name of the original.
- */
-static void
-check_identity(const RaftLogMeta *meta, const RaftLogIdentity *identity)
-{
-	if (meta->system_identifier != identity->system_identifier)
-		refuse_identity("system identifier", meta->system_identifier,
-						identity->system_identifier);
-	if (meta->timeline != identity->timeline)
-		refuse_identity("timeline", meta->timeline, identity->timeline);
-	if (meta->database != identity->database)
-		refuse_identity("database", meta->database, identity->database);
-	if (memcmp(meta->group, identity->group, RAFT_GROUP_ID_BYTES) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the Raft log in this database belongs to another group"),
-				 errhint("Without its log this server must not be started as the same node again; DROP EXTENSION raft_pg frees it for another group.")));
-	if (identity->node != 0 && meta->node != identity->node)
-		refuse_identity("node", meta->node, identity->node);
-}
-
 /*
  * Makes the table a log.  Its space is taken first and block 0 written last,
  * so that a full disk or a crash leaves an empty table or a whole log.
@@ -96,21 +55,16 @@ create_log(RaftLogWriter *writer, const RaftLogIdentity *identity,
 	meta->n_pages = (uint32) ((uint64) raft_log_size_mb * 1024 * 1024 / BLCKSZ - RAFT_RING_BLOCK);
 	meta->page_payload = RAFT_PAGE_PAYLOAD;
 	memcpy(meta->group, identity->group, RAFT_GROUP_ID_BYTES);
-	meta->system_identifier = identity->system_identifier;
 	meta->node = identity->node;
-	meta->timeline = identity->timeline;
-	meta->database = identity->database;
-	if (!pg_strong_random(&meta->log_id, sizeof(meta->log_id)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate a random number")));
+	meta->log_id = raft_log_random();
 	meta->term = 1;
 	meta->first_index = 1;
 	meta->last_index = 1;
 	meta->tail = RAFT_RECORD_HEADER + bootstrap_size;
-	raft_meta_seal(meta);
 
 	raft_pages_reserve(writer->pages->file, meta->n_pages, true);
+	raft_log_set_identity(meta, writer->pages->file, identity);
+	raft_meta_seal(meta);
 
 	raft_record_header(header, 1, &entry);
 	resetStringInfo(&writer->scratch);
@@ -145,7 +99,7 @@ raft_log_open(RaftLogShared *shared, RaftRelFile file, const RaftLogIdentity *id
 		create_log(writer, identity, bootstrap, bootstrap_size);
 	else
 	{
-		check_identity(&writer->meta, identity);
+		raft_log_check_identity(&writer->meta, file, identity);
 		/* the blocks that WAL never named are missing after some restores */
 		raft_pages_reserve(file, writer->meta.n_pages, false);
 	}
@@ -153,10 +107,8 @@ raft_log_open(RaftLogShared *shared, RaftRelFile file, const RaftLogIdentity *id
 	MemoryContextSwitchTo(caller);
 	raft_log_recover(writer, recovery);
 
-	writer->meta.boot_count++;
-	writer->lsn = write_meta(writer);
+	raft_log_begin_incarnation(writer, recovery);
 	XLogFlush(writer->lsn);
-	recovery->boot_count = writer->meta.boot_count;
 	recovery->log_id = writer->meta.log_id;
 
 	raft_ring_set_ready(shared);

@@ -68,13 +68,15 @@ raft_link_name(RaftPeerLink link)
 }
 
 void
-raft_link_init(RaftLink *link, const RaftPeersInit *self, const RaftMemberInfo *member)
+raft_link_init(RaftLink *link, const RaftPeersInit *self,
+			   const RaftOwnPosition *own, const RaftMemberInfo *member)
 {
 	memset(link, 0, sizeof(*link));
 	link->id = member->id;
 	memcpy(link->name, member->name, member->name_size);
 	memcpy(link->conninfo, member->conninfo, member->conninfo_size);
 	link->self = self;
+	link->own = own;
 	link->backoff_ms = MIN_BACKOFF_MS;
 	link->lookup = -1;
 	link->position = -1;
@@ -399,21 +401,29 @@ send_call(RaftLink *link, RaftTime now)
 	char	   *self_name = PQescapeLiteral(link->conn, self->self_name, strlen(self->self_name));
 	char	   *peer_name = PQescapeLiteral(link->conn, link->name, strlen(link->name));
 	char		group[2 * RAFT_GROUP_ID_BYTES + 1];
-	char		call[512];
+	StringInfoData call;
 	bool		ok = self_name != NULL && peer_name != NULL;
 
 	for (int i = 0; i < RAFT_GROUP_ID_BYTES; i++)
 		snprintf(group + 2 * i, 3, "%02x", self->group[i]);
 
+	initStringInfo(&call);
 	if (ok)
 	{
-		snprintf(call, sizeof(call),
-				 "CALL " RAFT_SCHEMA ".stream(%d, '%s'::pg_catalog.uuid, %u, %s, "
-				 UINT64_FORMAT "::pg_catalog.int8, '" INT64_FORMAT "'::pg_catalog.int8, %s)",
-				 RAFT_PROTOCOL_VERSION, group, self->self, self_name, self->boot,
-				 (int64) self->log_id, peer_name);
-		ok = PQsetnonblocking(link->conn, 1) == 0 && PQsendQuery(link->conn, call) == 1;
+		appendStringInfo(&call, "CALL " RAFT_SCHEMA ".stream(%d, '%s'::pg_catalog.uuid, %u, %s, '"
+						 INT64_FORMAT "'::pg_catalog.int8, " UINT64_FORMAT "::pg_catalog.int8, '"
+						 INT64_FORMAT "'::pg_catalog.int8, '{",
+						 RAFT_PROTOCOL_VERSION, group, self->self, self_name,
+						 (int64) self->log_id, self->boot, (int64) self->incarnation);
+		for (uint32 i = 0; i < self->n_former_starts; i++)
+			appendStringInfo(&call, "%s" INT64_FORMAT, i > 0 ? "," : "",
+							 (int64) self->former_starts[i]);
+		appendStringInfo(&call, "}'::pg_catalog.int8[], " UINT64_FORMAT "::pg_catalog.int8, "
+						 UINT64_FORMAT "::pg_catalog.int8, %s)",
+						 link->own->last, link->own->term, peer_name);
+		ok = PQsetnonblocking(link->conn, 1) == 0 && PQsendQuery(link->conn, call.data) == 1;
 	}
+	pfree(call.data);
 	PQfreemem(self_name);
 	PQfreemem(peer_name);
 
@@ -488,6 +498,7 @@ advance_calling(RaftLink *link, RaftTime now)
 	PQclear(result);
 
 	link->stats.link = RAFT_LINK_STREAMING;
+	link->opened = true;
 	link->stats.connects++;
 	link->stats.last_connect = GetCurrentTimestamp();
 	link->since = now;

@@ -15,6 +15,13 @@
 #include "libpq-fe.h"
 #include "lib/stringinfo.h"
 
+/* Where our log ends and which term it is, now. */
+typedef struct RaftOwnPosition
+{
+	RaftIndex	last;
+	RaftTerm	term;
+} RaftOwnPosition;
+
 /*
  * conn is NULL exactly while stats.link is RAFT_LINK_WAITING or
  * RAFT_LINK_RESOLVING.  A lookup outlives the attempt that began it: the next
@@ -27,6 +34,7 @@ typedef struct RaftLink
 	char		name[RAFT_MAX_NODE_NAME + 1];
 	char		conninfo[RAFT_MAX_CONNINFO + 1];
 	const RaftPeersInit *self;
+	const RaftOwnPosition *own;
 
 	/* addresses of the host, when the connection string gives its name */
 	char		host[RAFT_MAX_CONNINFO + 1];	/* "" = it does not */
@@ -41,7 +49,8 @@ typedef struct RaftLink
 	RaftTime	attempted;		/* last attempt */
 	int			backoff_ms;		/* before the attempt after the next failure */
 
-	bool		broke;			/* an open stream ended; the worker is still to be told */
+	bool		opened;			/* a stream was opened, .. */
+	bool		broke;			/* .. an open one ended; the worker is still to be told */
 
 	/* frames that libpq has not got yet: queue.data[sent .. queue.len] */
 	StringInfoData queue;
@@ -60,7 +69,7 @@ typedef struct RaftLink
 } RaftLink;
 
 extern void raft_link_init(RaftLink *link, const RaftPeersInit *self,
-						   const RaftMemberInfo *member);
+						   const RaftOwnPosition *own, const RaftMemberInfo *member);
 
 /* Begins an attempt; on failure the link waits again. */
 extern void raft_link_dial(RaftLink *link, RaftTime now);

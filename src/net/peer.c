@@ -31,6 +31,7 @@ struct RaftPeers
 {
 	RaftPeersInit self;
 	char		self_name[RAFT_MAX_NODE_NAME + 1];
+	RaftOwnPosition position;
 	RaftLink	links[RAFT_MAX_MEMBERS];
 	WaitEventSet *set;
 	bool		rebuild;		/* the set does not have the present sockets */
@@ -117,9 +118,17 @@ raft_peers_configure(RaftPeers *peers, const RaftMemberInfo *members, uint32 n_m
 	for (uint32 m = 0; m < n_members; m++)
 	{
 		if (members[m].id != peers->self.self && find_link(peers, members[m].id) == NULL)
-			raft_link_init(find_link(peers, 0), &peers->self, &members[m]);
+			raft_link_init(find_link(peers, 0), &peers->self, &peers->position,
+						   &members[m]);
 	}
 	MemoryContextSwitchTo(old);
+}
+
+void
+raft_peers_set_position(RaftPeers *peers, RaftIndex last, RaftTerm term)
+{
+	peers->position.last = last;
+	peers->position.term = term;
 }
 
 void
@@ -266,16 +275,17 @@ check_deadlines(RaftPeers *peers)
 }
 
 static void
-report_broken(RaftPeers *peers)
+report_changes(RaftPeers *peers)
 {
 	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
 	{
 		RaftLink   *link = &peers->links[i];
 
-		if (!link->broke)
-			continue;
-		link->broke = false;
-		peers->self.unreachable(peers->self.arg, link->id);
+		if (link->opened)
+			peers->self.opened(peers->self.arg, link->id);
+		if (link->broke)
+			peers->self.unreachable(peers->self.arg, link->id);
+		link->opened = link->broke = false;
 	}
 }
 
@@ -302,7 +312,7 @@ raft_peers_wait(RaftPeers *peers, long timeout_ms, uint32 wait_event_info)
 	}
 
 	check_deadlines(peers);
-	report_broken(peers);
+	report_changes(peers);
 	return latch;
 }
 

@@ -50,8 +50,12 @@ typedef struct RaftPeersInit
 	RaftNodeId	self;
 	const char *self_name;
 	uint64		boot;
-	uint64		log_id;			/* of our log: raft_check_peer_log() over there */
-	/* an open stream broke; called by raft_peers_wait() only */
+	uint64		log_id;			/* this and the next ones: net/peer_log.h */
+	uint64		incarnation;
+	uint64	   *former_starts;	/* oldest first */
+	uint32		n_former_starts;
+	/* a stream was opened, an open one broke; called by raft_peers_wait() only */
+	void		(*opened) (void *arg, RaftNodeId peer);
 	void		(*unreachable) (void *arg, RaftNodeId peer);
 	void	   *arg;
 } RaftPeersInit;
@@ -65,6 +69,9 @@ extern RaftPeers *raft_peers_create(const RaftPeersInit *init);
  */
 extern void raft_peers_configure(RaftPeers *peers, const RaftMemberInfo *members,
 								 uint32 n_members);
+
+/* Where the log ends and which term it is: said when a stream is opened. */
+extern void raft_peers_set_position(RaftPeers *peers, RaftIndex last, RaftTerm term);
 
 /*
  * This peer is evidently alive (its own stream has just arrived): when it is in

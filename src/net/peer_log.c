@@ -1,84 +1,243 @@
 /*-------------------------------------------------------------------------
  *
  * peer_log.c
- *	  A member is known by its log, not by its name.
+ *	  A member is known by its log, and by the starts that it remembers.
  *
- * A node that has lost its log, and comes back under its old name with an empty
- * one, has forgotten what it voted and what it acknowledged.  Together with a
- * member that never heard of the same commands it would be a majority, elect a
- * leader and put others in their places.  So each log has a random number,
- * a stream names that of its sender, and each node remembers whom it has met with which
- * log: a member with another one is not listened to, and so has no vote.
+ * A node that comes back with less than it had has forgotten what it voted and
+ * acknowledged.  Together with a member that never heard of the same commands
+ * it would be a majority, elect a leader and put others in their places.  So
+ * each node remembers of each other one, in raft.peers:
+ *
+ *	- The random number of its log.  One that comes with another has lost its log.
+ *	- The random number of its last start that was met here.  One that does not
+ *	  have it in its history comes from a copy made before that start.
+ *	- How far its log was durable and committed, and its term.  One that has less
+ *	  was set back since its last start.
+ *
+ * The table is read and written directly: a role without any right on it may
+ * open streams.
  *
  *-------------------------------------------------------------------------
  */
 #include "raft_pg.h"
 
-#include "catalog/pg_authid.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "miscadmin.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
 #include "net/peer_log.h"
+#include "storage/lmgr.h"
+#include "tables.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
-#define FIND_PEER \
-	"SELECT log_id FROM " RAFT_SCHEMA ".peers WHERE node_id OPERATOR(pg_catalog.=) $1"
-#define NOTE_PEER \
-	"INSERT INTO " RAFT_SCHEMA ".peers (node_id, log_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-
-/* The log that this member was met with; false when it was not met yet. */
-static bool
-find_log(Datum *values, int64 *log_id)
+/* Columns of raft.peers (raft_peers_table). */
+enum
 {
-	static Oid	types[] = {INT4OID};
-	bool		isnull;
+	PEER_NODE_ID,
+	PEER_LOG_ID,
+	PEER_FIRST_SEEN,
+	PEER_INCARNATION,
+	PEER_BOOT_COUNT,
+	PEER_START_SEEN,
+	PEER_ACKNOWLEDGED,
+	PEER_TERM,
+	PEER_COLUMNS
+};
 
-	if (SPI_execute_with_args(FIND_PEER, 1, types, values, NULL, false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read table \"%s.peers\"", RAFT_SCHEMA);
-	if (SPI_processed == 0)
-		return false;
-	*log_id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	return true;
+/* A row of it. */
+typedef struct Peer
+{
+	HeapTuple	tuple;			/* NULL = there is none */
+	Datum		values[PEER_COLUMNS];
+	bool		nulls[PEER_COLUMNS];
+} Peer;
+
+#define PEER_INT64(peer, column)	((uint64) DatumGetInt64((peer)->values[column]))
+
+/* --- the table --- */
+
+/* As it is now: what another stream has committed counts. */
+static void
+read_peer(Relation relation, RaftNodeId id, Peer *peer)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	HeapTuple	tuple;
+
+	peer->tuple = NULL;
+	while (peer->tuple == NULL && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		raft_table_deform(&raft_peers_table, relation, tuple, peer->values, peer->nulls);
+		if (DatumGetInt32(peer->values[PEER_NODE_ID]) == (int32) id)
+			peer->tuple = heap_copytuple(tuple);
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
 }
 
-/* Durable at the commit that precedes the stream's first byte. */
+/* When two streams meet here, the later one gets an error, and its node dials again. */
 static void
-note_log(Datum *values)
+write_peer(Relation relation, Peer *peer)
 {
-	static Oid	types[] = {INT4OID, INT8OID};
+	if (peer->tuple == NULL)
+		raft_table_insert(relation, peer->values, peer->nulls);
+	else
+		(void) raft_table_update(relation, peer->tuple, peer->values, peer->nulls);
+}
 
-	/* on this server's disk; a standby that is away must not keep members apart */
-	(void) set_config_option("synchronous_commit", "local", PGC_USERSET, PGC_S_SESSION,
+/* What the commit of this transaction waits for. */
+static void
+set_synchronous_commit(const char *value)
+{
+	(void) set_config_option("synchronous_commit", value, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
-	if (SPI_execute_with_args(NOTE_PEER, 2, types, values, NULL, false, 0) != SPI_OK_INSERT)
-		elog(ERROR, "could not write table \"%s.peers\"", RAFT_SCHEMA);
+}
+
+/* --- checks --- */
+
+static bool
+remembers(const RaftPeerStart *start, uint64 incarnation)
+{
+	if (start->incarnation == incarnation)
+		return true;
+	for (int i = 0; i < start->n_former; i++)
+	{
+		if (start->former[i] == incarnation)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_start(const RaftPeerStart *start, const Peer *known)
+{
+	uint64		boot = PEER_INT64(known, PEER_BOOT_COUNT);
+
+	if (remembers(start, PEER_INT64(known, PEER_INCARNATION)) && start->boot >= boot)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("Raft node \"%s\" comes in an older state than before", start->name),
+			 errdetail("Its start number %llu does not descend from its start number %llu, which this node met at %s.",
+					   (unsigned long long) start->boot, (unsigned long long) boot,
+					   timestamptz_to_str(DatumGetTimestampTz(known->values[PEER_START_SEEN]))),
+			 errhint("It was restored from a backup or a snapshot, or two servers use its identity. Bring the server with its newest state back.")));
+}
+
+static void
+check_progress(const RaftPeerStart *start, const Peer *known)
+{
+	RaftIndex	acknowledged = PEER_INT64(known, PEER_ACKNOWLEDGED);
+	RaftTerm	term = PEER_INT64(known, PEER_TERM);
+
+	if (start->last >= acknowledged && start->term >= term)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("Raft node \"%s\" has lost a part of its log", start->name),
+			 errdetail("Its log ends at index %llu in term %llu; it has acknowledged index %llu, and was in term %llu, before.",
+					   (unsigned long long) start->last, (unsigned long long) start->term,
+					   (unsigned long long) acknowledged, (unsigned long long) term),
+			 errhint("Its machine was set back to an earlier state, or its disk loses what was synced. Bring the server with its newest state back.")));
+}
+
+static void
+check_known(const RaftPeerStart *start, const Peer *known)
+{
+	if (known->tuple == NULL)
+		return;
+	if (DatumGetInt64(known->values[PEER_LOG_ID]) != start->log_id)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("Raft node \"%s\" comes with another log than before", start->name),
+				 errdetail("It was first met at %s. A node that has lost its log has forgotten its votes and what it acknowledged, so it is not listened to.",
+						   timestamptz_to_str(DatumGetTimestampTz(known->values[PEER_FIRST_SEEN]))),
+				 errhint("Bring the server with the former log back.")));
+	check_start(start, known);
+	check_progress(start, known);
 }
 
 void
-raft_check_peer_log(RaftNodeId sender, const char *name, int64 log_id)
+raft_check_peer_log(const RaftPeerStart *start)
 {
-	Datum		values[] = {Int32GetDatum((int32) sender), Int64GetDatum(log_id)};
-	int64		known = log_id;
-	Oid			user;
-	int			security;
+	Relation	relation = raft_table_open(&raft_peers_table, AccessShareLock);
+	Peer		known;
 
-	/* the role that opens the stream has no right on the table */
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE);
-	SPI_connect();
-	if (!find_log(values, &known))
+	read_peer(relation, start->id, &known);
+	check_known(start, &known);
+	table_close(relation, AccessShareLock);
+}
+
+void
+raft_accept_peer_log(const RaftPeerStart *start)
+{
+	Relation	relation = raft_table_open(&raft_peers_table, RowExclusiveLock);
+	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
+	Peer		peer;
+
+	read_peer(relation, start->id, &peer);
+	check_known(start, &peer);
+
+	if (peer.tuple == NULL ||
+		PEER_INT64(&peer, PEER_INCARNATION) != start->incarnation)
 	{
-		note_log(values);
-		/* a stream that came at the same time may have been first */
-		(void) find_log(values, &known);
-	}
-	SPI_finish();
-	SetUserIdAndSecContext(user, security);
+		if (peer.tuple == NULL)
+		{
+			memset(peer.nulls, 0, sizeof(peer.nulls));
+			peer.values[PEER_NODE_ID] = Int32GetDatum((int32) start->id);
+			peer.values[PEER_LOG_ID] = Int64GetDatum(start->log_id);
+			peer.values[PEER_FIRST_SEEN] = now;
+			peer.values[PEER_ACKNOWLEDGED] = Int64GetDatum(0);
+			peer.values[PEER_TERM] = Int64GetDatum(0);
+		}
+		peer.values[PEER_INCARNATION] = Int64GetDatum((int64) start->incarnation);
+		peer.values[PEER_BOOT_COUNT] = Int64GetDatum((int64) start->boot);
+		peer.values[PEER_START_SEEN] = now;
+		write_peer(relation, &peer);
 
-	if (known != log_id)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("Raft node \"%s\" comes with another log than before", name),
-				 errdetail("A node that has lost its log has forgotten its votes and what it acknowledged, so it is not listened to."),
-				 errhint("Bring the server with the former log back.")));
+		/* on this server's disk; a standby that is away must not keep members apart */
+		set_synchronous_commit("local");
+	}
+	table_close(relation, NoLock);
+}
+
+/* --- progress --- */
+
+void
+raft_note_peer_progress(RaftNodeId id, RaftIndex position, RaftTerm term)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			table;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	set_synchronous_commit("off");
+
+	table = get_relname_relid("peers", get_namespace_oid(RAFT_SCHEMA, false));
+	if (OidIsValid(table) && ConditionalLockRelationOid(table, RowExclusiveLock))
+	{
+		Relation	relation = raft_table_open(&raft_peers_table, RowExclusiveLock);
+		Peer		peer;
+
+		read_peer(relation, id, &peer);
+		if (peer.tuple != NULL)
+		{
+			position = Max(position, PEER_INT64(&peer, PEER_ACKNOWLEDGED));
+			term = Max(term, PEER_INT64(&peer, PEER_TERM));
+			peer.values[PEER_ACKNOWLEDGED] = Int64GetDatum((int64) position);
+			peer.values[PEER_TERM] = Int64GetDatum((int64) term);
+			write_peer(relation, &peer);
+		}
+		table_close(relation, NoLock);
+	}
+
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 }

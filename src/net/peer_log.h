@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * peer_log.h
- *	  A member is known by its log, not by its name.
+ *	  A member is known by its log, and by the starts that it remembers.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,12 +10,37 @@
 
 #include "raft_pg.h"
 
+/* What the sender of a stream says about itself. */
+typedef struct RaftPeerStart
+{
+	RaftNodeId	id;
+	char	   *name;
+	int64		log_id;
+	uint64		boot;
+	uint64		incarnation;	/* of this start */
+	uint64	   *former;			/* of earlier ones */
+	int			n_former;
+	RaftIndex	last;			/* where its log ends now */
+	RaftTerm	term;			/* its term now */
+} RaftPeerStart;
+
 /*
- * Compares the log that a member comes with to the one it was first met with,
- * which the current transaction notes in raft.peers.  ERROR 55000 when it is
- * another one.  Called within a transaction, with a snapshot, by any role that may
- * open a stream.
+ * Compares what a member comes with to what this node knows of it: ERROR 55000
+ * when it comes with another log, in an older state, or with less than it has
+ * acknowledged here.  Within a transaction, by any role that may open a stream.
  */
-extern void raft_check_peer_log(RaftNodeId sender, const char *name, int64 log_id);
+extern void raft_check_peer_log(const RaftPeerStart *start);
+
+/*
+ * The same, and remembers this start from now on: durable when the current
+ * transaction has committed, which must be before the stream's first byte.
+ */
+extern void raft_accept_peer_log(const RaftPeerStart *start);
+
+/*
+ * This peer has durably a committed log up to position, and is in term.  A transaction of its
+ * own, which waits for nobody: durable soon, or not noted while the table is locked.
+ */
+extern void raft_note_peer_progress(RaftNodeId peer, RaftIndex position, RaftTerm term);
 
 #endif							/* RAFT_PEER_LOG_H */

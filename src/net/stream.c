@@ -35,6 +35,7 @@
 #include "node/group.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "libpq/libpq.h"
@@ -47,6 +48,7 @@
 #include "storage/ipc.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -56,16 +58,14 @@
 
 #define RECEIVE_BYTES		(64 * 1024)
 #define MESSAGE_HEADER		5	/* type and length of a protocol message */
+#define NOTE_INTERVAL		(3 * USECS_PER_SEC) /* raft.peers is written no more often */
 
 /* What the caller says about the stream. */
 typedef struct StreamCall
 {
 	int32		protocol;
 	uint8		group[RAFT_GROUP_ID_BYTES];
-	RaftNodeId	sender;
-	char	   *sender_name;
-	uint64		boot;			/* of the sender */
-	int64		log_id;			/* of the sender's log */
+	RaftPeerStart sender;
 	char	   *recipient;
 } StreamCall;
 
@@ -85,6 +85,13 @@ typedef struct Stream
 	bool		checked;		/* the frame at start has been checked */
 	bool		news;			/* something the node worker is still to be waked for */
 	RaftEntry  *entries;		/* scratch for the check */
+
+	/* what the sender has promised, and what of it is noted in raft.peers */
+	RaftIndex	acknowledged;
+	RaftTerm	term;
+	RaftIndex	noted_acknowledged;
+	RaftTerm	noted_term;
+	RaftTime	noted_at;
 } Stream;
 
 /* How far a look at the buffer came. */
@@ -127,10 +134,29 @@ check_context(FunctionCallInfo fcinfo)
 				 errmsg("raft.stream must be called by a client in a simple query of its own")));
 }
 
+/* The starts that the sender remembers. */
+static void
+read_starts(ArrayType *array, RaftPeerStart *sender)
+{
+	Datum	   *elements;
+
+	if (ARR_NDIM(array) > 1 || array_contains_nulls(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("arguments of raft.stream must not be null")));
+	deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
+					  &elements, NULL, &sender->n_former);
+	sender->former = palloc(Max(sender->n_former, 1) * sizeof(uint64));
+	for (int i = 0; i < sender->n_former; i++)
+		sender->former[i] = (uint64) DatumGetInt64(elements[i]);
+}
+
 static void
 read_call(FunctionCallInfo fcinfo, StreamCall *call)
 {
-	for (int i = 0; i < 7; i++)
+	RaftPeerStart *sender = &call->sender;
+
+	for (int i = 0; i < PG_NARGS(); i++)
 	{
 		if (PG_ARGISNULL(i))
 			ereport(ERROR,
@@ -139,11 +165,15 @@ read_call(FunctionCallInfo fcinfo, StreamCall *call)
 	}
 	call->protocol = PG_GETARG_INT32(0);
 	memcpy(call->group, PG_GETARG_UUID_P(1)->data, RAFT_GROUP_ID_BYTES);
-	call->sender = (RaftNodeId) PG_GETARG_INT32(2);
-	call->sender_name = text_to_cstring(PG_GETARG_TEXT_PP(3));
-	call->boot = (uint64) PG_GETARG_INT64(4);
-	call->log_id = PG_GETARG_INT64(5);
-	call->recipient = text_to_cstring(PG_GETARG_TEXT_PP(6));
+	sender->id = (RaftNodeId) PG_GETARG_INT32(2);
+	sender->name = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	sender->log_id = PG_GETARG_INT64(4);
+	sender->boot = (uint64) PG_GETARG_INT64(5);
+	sender->incarnation = (uint64) PG_GETARG_INT64(6);
+	read_starts(PG_GETARG_ARRAYTYPE_P(7), sender);
+	sender->last = (RaftIndex) PG_GETARG_INT64(8);
+	sender->term = (RaftTerm) PG_GETARG_INT64(9);
+	call->recipient = text_to_cstring(PG_GETARG_TEXT_PP(10));
 }
 
 static RaftGroup *
@@ -184,7 +214,7 @@ check_identities(RaftGroup *group, const StreamCall *call)
 				 errhint("The connection string of node \"%s\" leads to the wrong server.",
 						 call->recipient)));
 
-	if (call->sender == group->node_id)
+	if (call->sender.id == group->node_id)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("stream comes from a node with this node's own identity"),
@@ -194,13 +224,69 @@ check_identities(RaftGroup *group, const StreamCall *call)
 	n_members = raft_group_get_members(group, &members);
 	for (int i = 0; i < n_members; i++)
 	{
-		if (members[i].id == call->sender && strcmp(members[i].name, call->sender_name) == 0)
+		if (members[i].id == call->sender.id && strcmp(members[i].name, call->sender.name) == 0)
 			return;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("node \"%s\" is not a member of this Raft group", call->sender_name),
-			 errdetail("No member has this name and id %u.", call->sender)));
+			 errmsg("node \"%s\" is not a member of this Raft group", call->sender.name),
+			 errdetail("No member has this name and id %u.", call->sender.id)));
+}
+
+/* --- what the sender has promised --- */
+
+/*
+ * A message leaves its sender when the term in it is durable there; an
+ * acknowledgement says how much of this leader's log is.  What of that is
+ * committed the sender will never be without.
+ *
+ * The commit index is read before the term: it belongs to this term, then, or
+ * to an earlier one, whose committed entries this leader has.
+ */
+static void
+take_promises(Stream *stream, const RaftMessage *message)
+{
+	RaftIndex	committed = pg_atomic_read_u64(&stream->group->ready);
+
+	stream->term = Max(stream->term, message->term);
+	if (message->type != RAFT_MSG_APPEND_REPLY || !message->granted)
+		return;
+	pg_read_barrier();
+	if (pg_atomic_read_u64(&stream->group->term) == message->term)
+		stream->acknowledged = Max(stream->acknowledged, Min(message->log_index, committed));
+}
+
+static bool
+has_news(const Stream *stream)
+{
+	return stream->acknowledged > stream->noted_acknowledged ||
+		stream->term > stream->noted_term;
+}
+
+static void
+note_promises(Stream *stream)
+{
+	if (!has_news(stream))
+		return;
+	stream->noted_acknowledged = stream->acknowledged;
+	stream->noted_term = stream->term;
+	stream->noted_at = raft_now();
+	raft_note_peer_progress(stream->call.sender.id, stream->acknowledged, stream->term);
+}
+
+/* Notes what is due; milliseconds until something will be, -1 = nothing. */
+static long
+note_when_due(Stream *stream)
+{
+	RaftTime	since;
+
+	if (!has_news(stream))
+		return -1;
+	since = raft_now() - stream->noted_at;
+	if (since < NOTE_INTERVAL)
+		return (long) ((NOTE_INTERVAL - since + 999) / 1000);
+	note_promises(stream);
+	return -1;
 }
 
 /* --- frames --- */
@@ -211,7 +297,7 @@ protocol_violation(Stream *stream, const char *detail)
 	ereport(ERROR,
 			(errcode(ERRCODE_PROTOCOL_VIOLATION),
 			 errmsg("invalid message on the stream of Raft node \"%s\"",
-					stream->call.sender_name),
+					stream->call.sender.name),
 			 errdetail_internal("%s", detail)));
 }
 
@@ -241,13 +327,14 @@ check_frame(Stream *stream, const uint8 *frame, uint32 size)
 
 	if (memcmp(group, stream->call.group, RAFT_GROUP_ID_BYTES) != 0)
 		protocol_violation(stream, "The frame belongs to another group.");
-	if (message.from != stream->call.sender || message.to != stream->self ||
-		message.boot != stream->call.boot)
+	if (message.from != stream->call.sender.id || message.to != stream->self ||
+		message.boot != stream->call.sender.boot)
 		protocol_violation(stream,
 						   psprintf("The frame is from node %u (boot count " UINT64_FORMAT ") to node %u,"
 									" the stream from node %u (boot count " UINT64_FORMAT ") to node %u.",
-									message.from, message.boot, message.to, stream->call.sender,
-									stream->call.boot, stream->self));
+									message.from, message.boot, message.to, stream->call.sender.id,
+									stream->call.sender.boot, stream->self));
+	take_promises(stream, &message);
 }
 
 /* Makes room for a whole message of so many bytes at start. */
@@ -297,6 +384,18 @@ message_length(Stream *stream)
 	return 1 + length;
 }
 
+/*
+ * The client has gone.  Whatever is said on the way out goes to the server's log
+ * only: nothing is written to a connection that the other side has closed.
+ */
+pg_noreturn static void
+end_session(Stream *stream)
+{
+	whereToSendOutput = DestNone;
+	note_promises(stream);
+	proc_exit(0);
+}
+
 /* Puts the complete messages of the buffer into the inbox. */
 static Delivery
 deliver(Stream *stream)
@@ -315,7 +414,7 @@ deliver(Stream *stream)
 		}
 
 		if (message[0] == 'X')
-			proc_exit(0);		/* the client ends the session */
+			end_session(stream);
 		if (message[0] == 'c')
 		{
 			stream->start += length;
@@ -362,13 +461,13 @@ receive(Stream *stream)
 		ereport(COMMERROR,
 				(errcode_for_socket_access(),
 				 errmsg("could not receive data of Raft node \"%s\": %m",
-						stream->call.sender_name)));
+						stream->call.sender.name)));
 	else
 		ereport(COMMERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("unexpected end of the stream of Raft node \"%s\"",
-						stream->call.sender_name)));
-	proc_exit(0);
+						stream->call.sender.name)));
+	end_session(stream);
 }
 
 static uint32
@@ -382,12 +481,12 @@ stream_wait_event(void)
 }
 
 static void
-wait_for_bytes(void)
+wait_for_bytes(long timeout_ms)
 {
 	WaitEvent	event;
 
 	ModifyWaitEvent(FeBeWaitSet, FeBeWaitSetSocketPos, WL_SOCKET_READABLE, NULL);
-	if (WaitEventSetWait(FeBeWaitSet, -1, &event, 1, stream_wait_event()) == 1 &&
+	if (WaitEventSetWait(FeBeWaitSet, timeout_ms, &event, 1, stream_wait_event()) == 1 &&
 		(event.events & WL_POSTMASTER_DEATH))
 		proc_exit(1);
 }
@@ -406,6 +505,8 @@ handle_interrupts(Stream *stream)
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
 
+	if (raft_inbox_closed(stream->inbox) || raft_inbox_lost(stream->inbox))
+		note_promises(stream);
 	if (raft_inbox_closed(stream->inbox))
 		ereport(ERROR,
 				(errcode(ERRCODE_ADMIN_SHUTDOWN),
@@ -414,7 +515,7 @@ handle_interrupts(Stream *stream)
 		ereport(ERROR,
 				(errcode(ERRCODE_ADMIN_SHUTDOWN),
 				 errmsg("stream of Raft node \"%s\" was replaced by a newer one",
-						stream->call.sender_name)));
+						stream->call.sender.name)));
 }
 
 /* Returns when the peer has ended the stream in good order. */
@@ -424,9 +525,11 @@ stream_loop(Stream *stream)
 	for (;;)
 	{
 		Delivery	delivery;
+		long		timeout_ms;
 
 		ResetLatch(MyLatch);
 		handle_interrupts(stream);
+		timeout_ms = note_when_due(stream);
 
 		delivery = deliver(stream);
 		if (delivery == DELIVERY_STUCK)
@@ -442,10 +545,11 @@ stream_loop(Stream *stream)
 		if (delivery == DELIVERY_DONE)
 			return;
 		if (delivery == DELIVERY_STUCK)
-			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1,
-							 stream_wait_event());
+			(void) WaitLatch(MyLatch,
+							 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout_ms < 0 ? 0 : WL_TIMEOUT),
+							 timeout_ms, stream_wait_event());
 		else if (!receive(stream))
-			wait_for_bytes();
+			wait_for_bytes(timeout_ms);
 	}
 }
 
@@ -467,7 +571,7 @@ leave_transaction(Stream *stream)
 
 	pgstat_report_stat(true);
 	pgstat_report_activity(STATE_IDLE, NULL);
-	snprintf(title, sizeof(title), "Raft stream of %s", stream->call.sender_name);
+	snprintf(title, sizeof(title), "Raft stream of %s", stream->call.sender.name);
 	set_ps_display(title);
 }
 
@@ -497,7 +601,7 @@ finish_stream(Stream *stream)
 	if (stream->end > stream->start)
 	{
 		if (stream->buffer[stream->start] == 'X')
-			proc_exit(0);
+			end_session(stream);
 		protocol_violation(stream, "More was sent behind the end of the stream.");
 	}
 	pq_putemptymessage('c');
@@ -517,6 +621,7 @@ run_stream(Stream *stream)
 	ExitOnAnyError = true;
 	send_copy_both_response();
 	stream_loop(stream);
+	note_promises(stream);
 	finish_stream(stream);
 	ExitOnAnyError = exit_on_error;
 	return_to_transaction();
@@ -524,7 +629,9 @@ run_stream(Stream *stream)
 
 /*
  * raft.stream(protocol integer, group_id uuid, sender integer, sender_name text,
- *			   sender_boot bigint, sender_log bigint, recipient text)
+ *			   sender_log bigint, sender_boot bigint, incarnation bigint,
+ *			   former_starts bigint[], last_index bigint, sender_term bigint,
+ *			   recipient text)
  */
 static void
 serve(FunctionCallInfo fcinfo, Stream *stream)
@@ -543,15 +650,19 @@ serve(FunctionCallInfo fcinfo, Stream *stream)
 	stream->group = running_group();
 	check_identities(stream->group, call);
 	stream->is_member = true;
-	raft_check_peer_log(call->sender, call->sender_name, call->log_id);
+	raft_check_peer_log(&call->sender);
 	stream->self = stream->group->node_id;
 
-	stream->inbox = raft_inbox_claim(stream->group->inboxes, call->sender, call->boot);
+	stream->inbox = raft_inbox_claim(stream->group->inboxes, call->sender.id, call->sender.boot);
 	PG_ENSURE_ERROR_CLEANUP(release_inbox, PointerGetDatum(stream->inbox));
 	{
-		/* While the claim waited, the group may have been replaced by another. */
+		/*
+		 * While the claim waited, the group may have been replaced by another,
+		 * and the former stream has noted what it was promised.
+		 */
 		check_identities(running_group(), call);
-		raft_refusals_end(call->sender);
+		raft_accept_peer_log(&call->sender);
+		raft_refusals_end(call->sender.id);
 		run_stream(stream);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(release_inbox, PointerGetDatum(stream->inbox));
@@ -566,13 +677,13 @@ pg_noreturn static void
 refuse(const Stream *stream)
 {
 	ErrorData  *error = CopyErrorData();
-	const char *sender = stream->call.sender_name;
+	const char *sender = stream->call.sender.name;
 	const char *reason = error->message;
 
 	FlushErrorState();
 	if (error->detail != NULL)
 		reason = psprintf("%s (%s)", error->message, error->detail);
-	if (!raft_refusals_note(stream->is_member ? stream->call.sender : 0, reason))
+	if (!raft_refusals_note(stream->is_member ? stream->call.sender.id : 0, reason))
 		error->output_to_server = false;
 	error->hide_stmt = true;
 	error->context = psprintf("stream of Raft node \"%s\" into database \"%s\"",

@@ -110,6 +110,7 @@ raft_node_publish(RaftNode *node)
 	out->durable = status->durable;
 	out->commit = status->commit;
 	out->floor = status->floor;
+	raft_peers_set_position(node->peers, status->last, status->term);
 	out->leader_contact = (status->leader_contact == 0) ? 0
 		: GetCurrentTimestamp() - (TimestampTz) (node->now - status->leader_contact);
 	out->log_capacity = raft_log_capacity(node->writer);

@@ -19,6 +19,7 @@
 #include "node/group.h"
 #include "node/node.h"
 #include "node/node_row.h"
+#include "node/resets.h"
 #include "node/shared.h"
 #include "storage/ipc.h"
 #include "tables.h"
@@ -91,6 +92,15 @@ keep_row(const RaftNodeRow *stored, NodeRow *row)
 	memcpy(row->bootstrap, VARDATA(stored->bootstrap), row->bootstrap_size);
 }
 
+/* What raft_reset_identity() was called for, if that is the log's present state. */
+static uint64
+find_voucher(RaftRelFile log_file)
+{
+	uint64		incarnation = raft_log_last_incarnation(log_file);
+
+	return incarnation != 0 && raft_resets_contain(incarnation) ? incarnation : 0;
+}
+
 /* False when the extension or the row is not there. */
 static bool
 read_row(NodeRow *row)
@@ -124,6 +134,7 @@ read_row(NodeRow *row)
 		relation_close(log, AccessShareLock);
 		raft_applied_read(&applied);
 		row->applied = applied.index;
+		row->identity.vouched_for = find_voucher(row->log_file);
 	}
 
 	PopActiveSnapshot();
@@ -172,6 +183,15 @@ note_unreachable(void *arg, RaftNodeId peer)
 		node->unreachable[node->n_unreachable++] = peer;
 }
 
+/* It will not ask for the starts before this one any more. */
+static void
+note_opened(void *arg, RaftNodeId peer)
+{
+	RaftNode   *node = arg;
+
+	raft_log_note_met(node->writer, peer);
+}
+
 static void
 create_core(RaftNode *node, uint64 boot_count)
 {
@@ -198,9 +218,14 @@ create_peers(RaftNode *node, const RaftLogRecovery *recovery)
 	init.self_name = node->name;
 	init.boot = recovery->boot_count;
 	init.log_id = recovery->log_id;
+	init.incarnation = recovery->incarnation;
+	init.former_starts = recovery->former_starts;
+	init.n_former_starts = recovery->n_former_starts;
+	init.opened = note_opened;
 	init.unreachable = note_unreachable;
 	init.arg = node;
 	node->peers = raft_peers_create(&init);
+	raft_peers_set_position(node->peers, recovery->boot.last, recovery->boot.term);
 }
 
 static RaftNode *

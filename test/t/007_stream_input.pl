@@ -18,12 +18,12 @@ my ($victim, $away) = $cluster->others($leader);
 # One member is away, so that nobody but the test speaks in its name.
 my $group = $cluster->value($leader, 'SELECT group_id FROM pg_stat_raft');
 my $boot  = $cluster->value($away,   'SELECT boot_count FROM pg_stat_raft');
-my $log   = $cluster->value($victim, "SELECT log_id FROM raft.peers WHERE node_id =
-	(SELECT node_id FROM raft.members WHERE node = '$away')");
 my %id    = map { $_ => $cluster->value($leader, "SELECT node_id FROM raft.members WHERE node = '$_'") }
   $cluster->names;
 $cluster->node($away)->stop;
 $leader = $cluster->wait_leader($leader, $victim);
+my ($log, $incarnation) = map { $cluster->value($victim, "SELECT $_ FROM raft.peers WHERE node_id = $id{$away}") }
+  qw(log_id incarnation);
 my $term = $cluster->state($leader)->{term};
 
 sub call
@@ -34,13 +34,17 @@ sub call
 		group       => "'$group'",
 		sender      => $id{$away},
 		sender_name => "'$away'",
-		boot        => $boot,
 		log         => "'$log'",
+		boot        => $boot,
+		incarnation => "'$incarnation'",
+		former      => q('{}'),
+		last        => '1000000',
+		term        => '1000000',
 		recipient   => "'$victim'",
 		%change);
 
 	return 'CALL raft.stream('
-	  . join(', ', @argument{qw(protocol group sender sender_name boot log recipient)}) . ')';
+	  . join(', ', @argument{qw(protocol group sender sender_name log boot incarnation former last term recipient)}) . ')';
 }
 
 # --- who may open a stream ---
@@ -53,6 +57,9 @@ my @calls     = (
 	[ 'a stranger', { sender_name => q{'mallory'}, sender => 77 }, '42501', qr/not a member/ ],
 	[ 'a member under another number', { sender => 77 }, '42501', qr/not a member/ ],
 	[ 'a member with another log', { log => $log eq '1' ? 2 : 1 }, '55000', qr/another log/ ],
+	[ 'a start that does not know the last one', { incarnation => 1, former => q('{2,3}'), boot => $boot + 1 }, '55000', qr/older state/ ],
+	[ 'an earlier start', { boot => $boot - 1 }, '55000', qr/older state/ ],
+	[ 'a member with an unknown history', { former => q('{NULL}') }, '22004', qr/null/ ],
 	[ 'the recipient itself', { sender => $id{$victim}, sender_name => "'$victim'" }, '55000', qr/own identity/ ],
 	[ 'nobody', { sender_name => 'NULL' }, '22004', qr/null/ ]);
 

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * resets.c
+ *	  The table raft.resets: what raft_reset_identity() has allowed.
+ *
+ * A row names the last start before it.  The start that makes use of it draws
+ * another number, so each row serves once, and a copy that has started since cannot use it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "raft_pg.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "miscadmin.h"
+#include "node/resets.h"
+#include "tables.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* Columns of raft.resets (raft_resets_table). */
+enum
+{
+	RESET_INCARNATION,
+	RESET_AT,
+	RESET_BY,
+	RESET_COLUMNS
+};
+
+void
+raft_resets_add(uint64 incarnation)
+{
+	Relation	relation = raft_table_open(&raft_resets_table, RowExclusiveLock);
+	NameData	user;
+	Datum		values[RESET_COLUMNS];
+	bool		nulls[RESET_COLUMNS] = {false};
+
+	namestrcpy(&user, GetUserNameFromId(GetUserId(), false));
+	values[RESET_INCARNATION] = Int64GetDatum((int64) incarnation);
+	values[RESET_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[RESET_BY] = NameGetDatum(&user);
+
+	raft_table_insert(relation, values, nulls);
+	table_close(relation, NoLock);
+}
+
+bool
+raft_resets_contain(uint64 incarnation)
+{
+	Relation	relation = raft_table_open(&raft_resets_table, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	HeapTuple	tuple;
+	bool		found = false;
+
+	while (!found && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, RESET_INCARNATION + 1,
+										 RelationGetDescr(relation), &isnull);
+
+		found = !isnull && (uint64) DatumGetInt64(value) == incarnation;
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, AccessShareLock);
+	return found;
+}

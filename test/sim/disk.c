@@ -57,6 +57,7 @@ disk_format(Lab *lab, Disk *disk)
 	made = simlog_make_entry(&disk->log, BOOTSTRAP_INDEX, &entry);
 	simlog_append(&disk->log, &made);
 	disk->latency = lab->settings.disk_latency;
+	identity_format(lab, disk);
 	image_format(&disk->image);
 	image_write(&disk->image, &disk->log, &(DiskOp) {
 		.term = BOOTSTRAP_TERM, .first = BOOTSTRAP_INDEX, .n_entries = 1, .commit = BOOTSTRAP_INDEX

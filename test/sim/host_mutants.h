@@ -27,6 +27,8 @@ typedef enum HostMutant
 	HOST_MUTANT_APPLIER_UNCLAMPED,	/* 50: the applier is believed, whatever the core knows */
 	HOST_MUTANT_FSYNC_RETRIED,	/* 51: a failed flush is tried again and believed */
 	HOST_MUTANT_WIPED_REJOINS,	/* 52: a wiped node comes back as who it was */
+	HOST_MUTANT_COPY_UNMARKED,	/* 52: a copy of a disk does not know that it is one */
+	HOST_MUTANT_STARTS_UNCHECKED,	/* 52: nobody asks for the starts that a node remembers */
 	HOST_MUTANT_CORRUPT_CUT,	/* 53: a damaged record and what follows are dropped */
 	HOST_MUTANT_STALLED_BY_DISK,	/* 54: the node waits for its flush */
 	HOST_MUTANT_SEND_CACHE_KEPT,	/* 55: what was sent last is sent again after a truncation */

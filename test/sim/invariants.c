@@ -170,7 +170,7 @@ check_hard_state(Lab *lab, Node *node, const RaftMessage *message, RaftOp after)
 		vote = node->id;
 	else if (message->type == RAFT_MSG_VOTE_REPLY)
 		vote = message->to;
-	if (vote == 0)
+	if (vote == 0 || node->older)
 		return;
 	if (node->disk.vote != vote)
 		lab_fail(lab, 10, "node %u votes for %u, its disk says %u", node->id, vote, node->disk.vote);
@@ -215,10 +215,7 @@ check_commit_quorum(Lab *lab, Node *node, RaftIndex commit)
 				 ULL(node->status.term), ULL(commit), ULL(newest->term));
 	for (uint32_t i = 1; i <= lab->n; i++)
 	{
-		const SimLog *image = &lab->nodes[i].disk.log;
-
-		if (commit <= image->last && commit >= image->first &&
-			simlog_at(image, commit)->chain == newest->chain)
+		if (identity_has_or_had(&lab->nodes[i], commit, newest))
 			durable |= UINT32_C(1) << i;
 	}
 	if (!is_quorum(node->status.config, durable))
@@ -265,6 +262,8 @@ invariants_durable(Lab *lab, Node *node)
 {
 	RaftTerm   *newest = &lab->history.newest_seen[node->id];
 
+	if (node->older)
+		return;					/* what it lost it may say again, to nobody */
 	if (node->disk.term < *newest)
 		lab_fail(lab, 3, "node %u: the term on disk goes back from %llu to %llu", node->id,
 				 ULL(*newest), ULL(node->disk.term));

@@ -13,6 +13,7 @@
  *	  sched.c		virtual time: the event queue
  *	  memory.c		memory that lives as long as a run
  *	  simlog.c		a log of encoded records: in memory and on disk
+ *	  identity.c	copies of disks, and who is listened to
  *	  disk.c		writes started, durable, lost in a crash
  *	  image.c		the bytes on a disk, and recovery from them
  *	  network.c		links between nodes, frames on them
@@ -188,8 +189,47 @@ extern const char *image_read(const DiskImage *image, SimLog *log, RaftBoot *boo
 
 /* --------------------------------------------------------------- disk.c */
 
+/* One start of a node, and those before it. */
+typedef struct NodeStart
+{
+	uint64_t	log_id;
+	uint64_t	incarnation;	/* a number drawn by this start */
+	const struct NodeStart *former;
+	uint32_t	admitted;		/* nodes that listen to it, a bit for each */
+	bool		over;
+} NodeStart;
+
+/* What a node has durably. */
+typedef struct NodeStanding
+{
+	RaftIndex	last;
+	RaftIndex	committed;		/* of it, as far as the node knows: that stays */
+	RaftTerm	term;
+} NodeStanding;
+
+/* What a node knows of another one, durably. */
+typedef struct PeerMet
+{
+	uint64_t	log_id;
+	uint64_t	incarnation;	/* 0 = never met */
+	NodeStanding standing;
+} PeerMet;
+
+typedef struct LostLog
+{
+	SimLog		log;
+	struct LostLog *next;
+} LostLog;
+
 typedef struct Disk
 {
+	/* who this is, and who the others are (identity.c) */
+	uint64_t	file;			/* that it is: no copy keeps it */
+	uint64_t	written_to;		/* the file that its first block names */
+	uint64_t	log_id;
+	const NodeStart *last_start;
+	PeerMet		met[LAB_MAX_NODES + 1];
+
 	/* what is durable, as the laboratory knows it .. */
 	RaftTerm	term;
 	RaftNodeId	vote;
@@ -226,6 +266,21 @@ extern void disk_keep(Lab *lab, Node *node, size_t n);
 extern void disk_crash(Lab *lab, Node *node);
 extern const char *disk_recover(Lab *lab, Node *node, RaftBoot *boot);
 
+/* ----------------------------------------------------------- identity.c */
+
+extern void identity_format(Lab *lab, Disk *disk);
+extern const char *identity_check_disk(const Disk *disk);
+extern NodeStanding identity_standing(const Node *node);
+extern void identity_begin(Lab *lab, Node *node);
+extern bool identity_admits(Node *node, RaftNodeId peer, NodeStart *start, const NodeStanding *standing);
+extern void identity_greet(Lab *lab, Node *node);
+extern bool identity_may_be_new(Lab *lab, const Node *node);
+extern void identity_lose(Node *node);
+extern bool identity_has_or_had(const Node *node, RaftIndex index, const LogEntry *entry);
+extern void identity_keep_image(Lab *lab, Node *node);
+extern void identity_restore_image(Lab *lab, Node *node, bool copied);
+extern void identity_swap_image(Lab *lab, Node *node);
+
 /* -------------------------------------------------------------- sched.c */
 
 typedef enum SimEventType
@@ -252,6 +307,8 @@ typedef struct SimEvent
 	uint64_t	boot;			/* of the node when posted; APPLY..: its life; MESSAGE: of the connection */
 	uint64_t	value;			/* DISK_DURABLE: op; APPLY: its number; APPLY_DURABLE: index;
 								 * MESSAGE: size; CLIENT: number of the wake-up */
+	NodeStart  *start;			/* MESSAGE: the sender's .. */
+	NodeStanding standing;		/* .. and what it had then */
 	union
 	{
 		const uint8_t *frame;	/* MESSAGE */
@@ -283,6 +340,8 @@ typedef struct SentFrame
 	RaftNodeId	to;
 	uint32_t	size;
 	const uint8_t *frame;
+	NodeStart  *start;
+	NodeStanding standing;
 } SentFrame;
 
 typedef struct Network
@@ -353,6 +412,11 @@ struct Node
 	SimLog		log;
 	uint64_t	log_capacity;	/* bytes of records that its log takes; 0 = no bound */
 	Disk		disk;
+	Disk	   *image;			/* an older one that was kept; NULL = none */
+	uint64_t	image_of;		/* the file that it is a copy of, or is */
+	NodeStart  *start;			/* the present one, or the last */
+	bool		older;			/* it came back with less than it had: it must not be listened to .. */
+	struct LostLog *lost;		/* .. any more; this it had, and may have acknowledged */
 
 	RaftStatus	status;			/* after the last step */
 	RaftStatus	before;			/* before it: what the invariants compare with */
@@ -517,6 +581,8 @@ struct Lab
 	Rng			rng_disk;
 	Rng			rng_host;
 	Rng			rng_clients;
+	Rng			rng_identity;
+	uint64_t	files;			/* made so far */
 
 	bool		tracing;		/* lines are formatted .. */
 	bool		trace_print;	/* .. and printed */
@@ -557,6 +623,10 @@ extern void clients_applied(Lab *lab, Node *node, RaftIndex index, const LogEntr
 							const MachineAnswer *answer);
 extern void clients_pause(Lab *lab, bool paused);
 extern void clients_finish(Lab *lab, bool audit);
+
+/* ----------------------------------------------------------- liveness.c */
+
+extern void liveness_end_if_full_of_terms(Lab *lab);
 
 /* -------------------------------------------------------------- trace.c */
 

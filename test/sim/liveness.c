@@ -237,8 +237,8 @@ leader_of_well(Lab *lab)
  * anybody compact: where the newest logs have no room for another term, no leader has to
  * come.  Such a run has shown what it can.
  */
-static void
-end_if_full_of_terms(Lab *lab)
+void
+liveness_end_if_full_of_terms(Lab *lab)
 {
 	for (RaftNodeId i = 1; i <= lab->n; i++)
 		if (lab->plan->fate[i] == PLAN_WELL && lab->nodes[i].status.n_runs >= raft_limits.runs)
@@ -257,7 +257,7 @@ expect_leader(Lab *lab)
 {
 	if (!cluster_until(lab, LEADER_TIME, 50 * MS, is_led, NULL))
 	{
-		end_if_full_of_terms(lab);
+		liveness_end_if_full_of_terms(lab);
 		lab_fail(lab, 0, "no leader, one was expected");
 	}
 	return leader_of_well(lab);
@@ -289,7 +289,7 @@ expect_command(Lab *lab, bool retry)
 		else if (cluster_until(lab, COMMAND_TIME, 20 * MS, have_applied, &started.command) &&
 				 history_offer(lab, started.serial)->committed_at != 0)
 			return;
-		end_if_full_of_terms(lab);
+		liveness_end_if_full_of_terms(lab);
 		if (started.leader)
 			lab_check(lab, retry || lab->plan->fate[leader] != PLAN_WELL,
 					  "command %llu is not applied by all that are well",

@@ -86,6 +86,7 @@ begin_run(Lab *lab, const char *test, uint64_t seed)
 	rng_seed(&lab->rng_disk, seed, "disk");
 	rng_seed(&lab->rng_host, seed, "host");
 	rng_seed(&lab->rng_clients, seed, "clients");
+	rng_seed(&lab->rng_identity, seed, "identity");
 	raft_limits = (RaftLimits) {RAFT_MAX_PENDING, RAFT_MAX_HELD, RAFT_MAX_RUNS};
 	current_lab = lab;
 }

@@ -84,6 +84,8 @@ static const Mutant mutants[] = {
 	HOST(APPLIER_UNCLAMPED, "50", 1000, "the applier is believed, whatever the core knows"),
 	HOST(FSYNC_RETRIED, "51", 100, "a failed flush is tried again and believed"),
 	HOST(WIPED_REJOINS, "52", 3000, "a wiped node comes back as who it was"),
+	HOST(COPY_UNMARKED, "52", 3000, "a copy of a disk does not know that it is one"),
+	HOST(STARTS_UNCHECKED, "52", 3000, "nobody asks for the starts that a node remembers"),
 	HOST(CORRUPT_CUT, "53", 1000, "a damaged record and what follows are dropped"),
 	HOST(STALLED_BY_DISK, "54", 1000, "the node waits for its disk"),
 	HOST(SEND_CACHE_KEPT, "55", 3000, "what was sent last is sent again after a truncation"),

@@ -128,16 +128,18 @@ network_unreachable(Lab *lab, const SimEvent *event)
 }
 
 static void
-post_frame(Lab *lab, RaftNodeId from, RaftNodeId to, const uint8_t *frame, uint32_t size, RaftTime at)
+post_frame(Lab *lab, RaftNodeId from, const SentFrame *sent, RaftTime at)
 {
 	sched_post(&lab->sched, (SimEvent) {
 		.at = at,
 		.type = SIM_MESSAGE,
-		.node = to,
+		.node = sent->to,
 		.peer = from,
-		.boot = lab->network.connection[from][to],
-		.value = size,
-		.frame = frame
+		.boot = lab->network.connection[from][sent->to],
+		.value = sent->size,
+		.start = sent->start,
+		.standing = sent->standing,
+		.frame = sent->frame
 	});
 }
 
@@ -156,31 +158,25 @@ unreliable_arrival(Lab *lab, bool request)
 
 /* What our own faults add to the ladder's network. */
 static void
-extra_faults(Lab *lab, RaftNodeId from, RaftNodeId to, const uint8_t *frame, uint32_t size, RaftTime at)
+extra_faults(Lab *lab, RaftNodeId from, const SentFrame *sent, RaftTime at)
 {
 	Network    *net = &lab->network;
 	Rng		   *rng = &lab->rng_network;
 
 	if (rng_percent(rng, net->duplicate_percent))
-		post_frame(lab, from, to, frame, size, at + rng_below(rng, 30 * MS));
+		post_frame(lab, from, sent, at + rng_below(rng, 30 * MS));
 	if (rng_percent(rng, net->replay_percent))
-		post_frame(lab, from, to, frame, size, at + rng_below(rng, 3 * T));
+		post_frame(lab, from, sent, at + rng_below(rng, 3 * T));
 	if (rng_percent(rng, net->corrupt_percent))
 	{
-		uint8_t    *bad = run_copy(frame, size);
+		uint8_t    *bytes = run_copy(sent->frame, sent->size);
+		SentFrame	bad = *sent;
 
 		net->damaged = true;
-		bad[rng_below(rng, size)] ^= (uint8_t) (1 << rng_below(rng, 8));
-		post_frame(lab, from, to, bad, size, at + rng_below(rng, 30 * MS));
+		bytes[rng_below(rng, sent->size)] ^= (uint8_t) (1 << rng_below(rng, 8));
+		bad.frame = bytes;
+		post_frame(lab, from, &bad, at + rng_below(rng, 30 * MS));
 	}
-}
-
-static void
-keep_frame(Network *net, RaftNodeId from, RaftNodeId to, const uint8_t *frame, uint32_t size)
-{
-	net->sent[from][net->n_sent[from]++ % NETWORK_KEPT] = (SentFrame) {
-		.to = to, .size = size, .frame = frame
-	};
 }
 
 /* What a node sent before comes again, from somewhere, long after. */
@@ -194,8 +190,7 @@ network_replay(Lab *lab, RaftNodeId from, uint32_t n)
 	{
 		const SentFrame *sent = &net->sent[from][rng_below(&lab->rng_network, kept)];
 
-		post_frame(lab, from, sent->to, sent->frame, sent->size,
-				   lab->now + rng_below(&lab->rng_network, 3 * T));
+		post_frame(lab, from, sent, lab->now + rng_below(&lab->rng_network, 3 * T));
 	}
 }
 
@@ -215,14 +210,15 @@ network_send(Lab *lab, Node *from, const RaftMessage *message)
 	Network    *net = &lab->network;
 	RaftNodeId	to = message->to;
 	bool		request = is_request(message->type);
-	uint32_t	size;
-	uint8_t    *frame;
+	SentFrame	sent = {
+		.to = to, .start = from->start, .standing = identity_standing(from)
+	};
 	RaftTime	at;
 
 	lab_check(lab, to >= 1 && to <= lab->n && to != from->id && message->from == from->id,
 			  "node %u sends a message from %u to %u", from->id, message->from, to);
-	frame = encode_frame(lab, from, message, &size);
-	keep_frame(net, from->id, to, frame, size);
+	sent.frame = encode_frame(lab, from, message, &sent.size);
+	net->sent[from->id][net->n_sent[from->id]++ % NETWORK_KEPT] = sent;
 	if (!net->enabled[from->id][to])
 	{
 		if (lab->tracing)
@@ -230,7 +226,7 @@ network_send(Lab *lab, Node *from, const RaftMessage *message)
 		report_unreachable(lab, from->id, to);
 		return;
 	}
-	net->bytes += size;
+	net->bytes += sent.size;
 	net->messages++;
 	if (net->unreliable && rng_percent(&lab->rng_network, net->loss_percent))
 	{
@@ -251,8 +247,8 @@ network_send(Lab *lab, Node *from, const RaftMessage *message)
 	}
 	if (lab->tracing)
 		trace_message(lab, "send", message);
-	post_frame(lab, from->id, to, frame, size, at);
-	extra_faults(lab, from->id, to, frame, size, at);
+	post_frame(lab, from->id, &sent, at);
+	extra_faults(lab, from->id, &sent, at);
 }
 
 void
@@ -276,6 +272,11 @@ network_deliver(Lab *lab, const SimEvent *event)
 		lab_check(lab, net->damaged, "node %u cannot decode a frame: %s", node->id,
 				  raft_decode_message(result));
 		lab_trace(lab, "n%u  refuses a damaged frame: %s", node->id, raft_decode_message(result));
+		return;
+	}
+	if (!identity_admits(node, event->peer, event->start, &event->standing))
+	{
+		lab_trace(lab, "n%u  does not listen to n%u", node->id, event->peer);
 		return;
 	}
 	if (is_request(message.type))

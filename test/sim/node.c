@@ -431,11 +431,19 @@ recover(Lab *lab, Node *node, RaftBoot *boot)
 {
 	const char *wrong;
 
-	if (node->disk.wiped && HOST_MUTANT(WIPED_REJOINS))
+	if (node->disk.wiped && identity_may_be_new(lab, node))
+	{
+		identity_lose(node);
 		disk_format(lab, &node->disk);
-	wrong = disk_recover(lab, node, boot);
+	}
+	wrong = identity_check_disk(&node->disk);
 	if (wrong == NULL)
+		wrong = disk_recover(lab, node, boot);
+	if (wrong == NULL)
+	{
+		identity_begin(lab, node);
 		return true;
+	}
 	lab_trace(lab, "n%u  does not start: its disk has %s", node->id, wrong);
 	node->out = true;
 	node->up = false;
@@ -493,8 +501,10 @@ start_worker(Lab *lab, Node *node, bool server)
 			  (unsigned long long) boot.applied);
 	event.u.boot = &boot;
 	node_step(lab, node, &event);
-	if (node->up)
-		invariants_recovered(lab, node, &boot);
+	if (!node->up)
+		return;
+	invariants_recovered(lab, node, &boot);
+	identity_greet(lab, node);
 }
 
 void

@@ -257,6 +257,27 @@ verb_wipe(Lab *lab, const uint64_t *args)
 	node_start(lab, node);
 }
 
+/* A backup of a server that runs, or a snapshot of its machine. */
+static void
+verb_keep_image(Lab *lab, const uint64_t *args)
+{
+	lab_trace(lab, "test: the disk of n%u is copied", (RaftNodeId) args[0]);
+	identity_keep_image(lab, &lab->nodes[args[0]]);
+}
+
+/* What was kept is restored, as a copy (0) or as the very same disk. */
+static void
+verb_restore_image(Lab *lab, const uint64_t *args)
+{
+	identity_restore_image(lab, &lab->nodes[args[0]], args[1] == 0);
+}
+
+static void
+verb_swap_image(Lab *lab, const uint64_t *args)
+{
+	identity_swap_image(lab, &lab->nodes[args[0]]);
+}
+
 /* ----------------------------------------------------------------- time */
 
 static void
@@ -325,6 +346,9 @@ const PlanVerb fault_verbs[] = {
 	{"bound-log", "nz", verb_bound_log},
 	{"flip-bit", "n", verb_flip_bit},
 	{"wipe", "n", verb_wipe},
+	{"keep-image", "n", verb_keep_image},
+	{"restore-image", "nz", verb_restore_image},
+	{"swap-image", "n", verb_swap_image},
 	{"step-clock", "nt", verb_step_clock},
 	{"clock-rate", "nc", verb_clock_rate},
 	{"starve", "nt", verb_starve},

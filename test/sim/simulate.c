@@ -23,6 +23,7 @@ typedef struct Draw
 	uint32_t	doomed;			/* how many disks may be lost for good: a minority */
 	RaftNodeId	first_doomed;
 	bool		storm;			/* of elections, and nothing else */
+	bool		returns;		/* disks come back as they were, and nothing else */
 	bool		down[LAB_MAX_NODES + 1];	/* by a step drawn before */
 } Draw;
 
@@ -253,6 +254,72 @@ draw_doom(Draw *draw)
 	}
 }
 
+/*
+ * A server comes back as a copy of what it was, as an earlier state of the same disk, of which
+ * others have met a later start, or as a new one; after commands that it has
+ * acknowledged while another server was alone.  Those two meet while the rest is down: in a
+ * group of three they would be a majority.
+ */
+static void
+draw_return(Draw *draw, RaftNodeId victim)
+{
+	RaftNodeId	lagging = cluster_nth(draw->lab, victim, 1 + (uint32_t) rng_below(draw->rng, 2));
+	uint64_t	how = rng_below(draw->rng, 3);
+
+	add_later(draw, 0, "heal-links", 0, 0);
+	add_later(draw, 0, "keep-image", victim, 0);
+	if (how == 1)
+	{
+		add_later(draw, 10 * MS, "kill", victim, 0);
+		add_later(draw, 20 * MS, "start", victim, 0);
+	}
+	add_later(draw, T, "alone", lagging, 0);
+	for (RaftTime later = T; later < 2 * T; later += 100 * MS)
+		add_later(draw, later, "offer-leaders", 1, 20);
+	if (how == 2)
+		add_later(draw, 2 * T, "wipe", victim, 0);
+	else
+		add_later(draw, 2 * T, "restore-image", victim, how);
+	add_later(draw, 2 * T, "heal-links", 0, 0);
+	for (RaftNodeId i = 1; i <= draw->plan->n; i++)
+		if (i != victim && i != lagging)
+		{
+			add_later(draw, 2 * T, "kill", i, 0);
+			add_later(draw, 4 * T, "start", i, 0);
+		}
+}
+
+/* A disk comes back as it was, or copies of it run; only ever of the same minority. */
+static void
+draw_images(Draw *draw)
+{
+	RaftNodeId	victim = cluster_nth(draw->lab, draw->first_doomed,
+									 (uint32_t) rng_below(draw->rng, draw->doomed));
+
+	if (draw->doomed == 0)
+		return;
+	switch (rng_below(draw->rng, 7))
+	{
+		case 0:
+			add(draw, "restore-image", victim, 0);
+			break;
+		case 1:
+			add(draw, "restore-image", victim, 1);
+			break;
+		case 2:
+			add(draw, "swap-image", victim, 0);
+			break;
+		case 3:
+		case 4:
+		case 5:
+			draw_return(draw, victim);
+			break;
+		default:
+			add(draw, "keep-image", victim, 0);
+			break;
+	}
+}
+
 /* The process that is the node starts again, alone, perhaps after its applier. */
 static void
 draw_worker(Draw *draw)
@@ -337,6 +404,7 @@ static const struct
 	{draw_disk_error, 20},
 	{draw_room, 20},
 	{draw_doom, 20},
+	{draw_images, 25},
 	{draw_worker, 15},
 	{draw_pause, 20},
 	{draw_time, 25},
@@ -389,7 +457,7 @@ draw_members(Draw *draw)
 	LabSettings *s = &draw->lab->settings;
 	uint32_t	all = ((UINT32_C(1) << draw->plan->n) - 1) << 1;
 
-	if (draw->storm || !rng_percent(draw->rng, 15))
+	if (draw->storm || draw->returns || !rng_percent(draw->rng, 15))
 		return;
 	do
 	{
@@ -503,6 +571,12 @@ draw_faults(Draw *draw)
 			draw_hunted(draw, draw->at);
 		return;
 	}
+	if (draw->returns)
+	{
+		for (draw->at = T; draw->at + 4 * T < draw->plan->end; draw->at += 5 * T)
+			draw_return(draw, draw->first_doomed);
+		return;
+	}
 	for (size_t i = 0; i < lengthof(classes); i++)
 		if (rng_percent(rng, classes[i].percent))
 			on[n++] = i;
@@ -548,14 +622,15 @@ simulate(Lab *lab)
 	Draw		draw = {.lab = lab, .rng = &lab->rng_test, .plan = plan};
 
 	draw.storm = rng_percent(draw.rng, 8);
-	plan_world(lab, plan, (uint32_t) (draw.storm ? pick_of(draw.rng, 3, 3, 5) :
+	draw.returns = !draw.storm && rng_percent(draw.rng, 4);
+	plan_world(lab, plan, (uint32_t) (draw.storm ? pick_of(draw.rng, 3, 3, 5) : draw.returns ? 3 :
 									  pick_of(draw.rng, 1, 2, 3, 3, 3, 4, 5, 5, 6, 7)));
 	draw.first_doomed = draw_node(&draw);
-	draw.doomed = (uint32_t) rng_below(draw.rng, plan->n - plan->n / 2);
+	draw.doomed = draw.returns ? 1 : (uint32_t) rng_below(draw.rng, plan->n - plan->n / 2);
 	draw_members(&draw);
 	while (!cluster_is_quorum(lab, mask_without(&draw, draw.doomed)))
 		draw.doomed--;
-	plan->end = rng_between(draw.rng, 2, 8) * T * (draw.storm ? 4 : 1);
+	plan->end = rng_between(draw.rng, 2, 8) * T * (draw.storm || draw.returns ? 4 : 1);
 	draw_host(&draw);
 	draw_network(&draw);
 	draw_clients(&draw);

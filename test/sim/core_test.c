@@ -334,14 +334,14 @@ core_full_of_terms(Lab *lab)
 			  (unsigned long long) solo.status.last);
 	solo_receive(&solo, solo_append(RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS, 1, newer + 1, 1));
 	lab_check(lab, solo.status.last == RAFT_MAX_RUNS + 1 &&
-			  solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == RAFT_MAX_RUNS + 1,
+			  solo_must_send(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == RAFT_MAX_RUNS + 1,
 			  "what was not taken is acknowledged");
-	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->room == 0, "the leader is told to go on");
+	lab_check(lab, solo_must_send(&solo, RAFT_MSG_APPEND_REPLY, 2)->room == 0, "the leader is told to go on");
 	solo_receive(&solo, solo_append(RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS, 2, NULL, 0));
-	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->room == RAFT_ROOM_ENOUGH,
+	lab_check(lab, solo_must_send(&solo, RAFT_MSG_APPEND_REPLY, 2)->room == RAFT_ROOM_ENOUGH,
 			  "a commit is no reason to try again");
 	solo_receive(&solo, solo_append(RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS, 1, newer + 1, 1));
-	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->room == 0, "the leader is told to go on");
+	lab_check(lab, solo_must_send(&solo, RAFT_MSG_APPEND_REPLY, 2)->room == 0, "the leader is told to go on");
 	solo_tick(&solo);
 	lab_check(lab, solo.status.role == RAFT_FOLLOWER, "it campaigns without room for a term");
 
@@ -352,7 +352,7 @@ core_full_of_terms(Lab *lab)
 	solo_receive(&solo, solo_append(RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS, 1, newer + 1, 1));
 	solo_durable(&solo);
 	lab_check(lab, solo.status.last == RAFT_MAX_RUNS + 2 &&
-			  solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == RAFT_MAX_RUNS + 2,
+			  solo_must_send(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == RAFT_MAX_RUNS + 2,
 			  "compaction makes no room for a term");
 	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_APPLIED, .u.applied = {2, 2}});
 }
@@ -600,24 +600,24 @@ core_leader_unreachable(Lab *lab)
 	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_TICK});	/* early: nothing happens */
 	lab_check(lab, solo.status.role == RAFT_FOLLOWER && solo.actions->n == 0, "an early tick");
 	solo_receive(&solo, prevote);
-	lab_check(lab, !solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "the leader is alive");
+	lab_check(lab, !solo_must_send(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "the leader is alive");
 	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_PEER_UNREACHABLE, .u.peer = 2});
 	lab_check(lab, solo.actions->deadline > solo.now + 200 * MS &&
 			  solo.actions->deadline <= solo.now + 300 * MS, "no election after two heartbeats");
 	solo.now += 199 * MS;
 	solo_receive(&solo, prevote);
-	lab_check(lab, !solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted,
+	lab_check(lab, !solo_must_send(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted,
 			  "a broken connection makes this node forget its leader");
 	solo.now += 1 * MS;
 	solo_receive(&solo, prevote);
-	lab_check(lab, solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a leader out of reach is alive");
+	lab_check(lab, solo_must_send(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a leader out of reach is alive");
 
 	/* it is heard all the same: nothing has happened */
 	solo_receive(&solo, solo_append(2, 1, 1, 1, NULL, 0));
 	lab_check(lab, solo.actions->deadline >= solo.now + SOLO_TIMEOUT, "an election against a living leader");
 	solo.now += 250 * MS;
 	solo_receive(&solo, prevote);
-	lab_check(lab, !solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a leader that was heard is not alive");
+	lab_check(lab, !solo_must_send(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a leader that was heard is not alive");
 }
 
 /* A campaign that was refused is repeated soon, three times, and once for all refusals. */
@@ -724,7 +724,7 @@ core_compacted_below_a_peer(Lab *lab)
 			  "entries that are gone are sent");
 	solo_tick(&solo);
 	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND, 2) != NULL &&
-			  solo_sent(&solo, RAFT_MSG_APPEND, 2)->log_index == 4, "no heartbeat at the log's begin");
+			  solo_must_send(&solo, RAFT_MSG_APPEND, 2)->log_index == 4, "no heartbeat at the log's begin");
 }
 
 /* Answers that fit to nothing that was sent lead nowhere. */

@@ -225,10 +225,10 @@ lesson_prevote_changes_nothing(Lab *lab)
 	prevote.type = RAFT_MSG_PREVOTE;
 	solo_receive(&solo, prevote);
 	lab_check(lab, solo.status.term == 1 && solo.status.vote == 0, "a pre-vote changed term or vote");
-	lab_check(lab, solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a pre-vote is refused without reason");
+	lab_check(lab, solo_must_send(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a pre-vote is refused without reason");
 	solo_receive(&solo, solo_append(1, 1, 1, 1, NULL, 0));
 	solo_receive(&solo, prevote);
-	lab_check(lab, !solo_sent(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a pre-vote is granted against a live leader");
+	lab_check(lab, !solo_must_send(&solo, RAFT_MSG_PREVOTE_REPLY, 3)->granted, "a pre-vote is granted against a live leader");
 }
 
 /* A leader that hears no quorum stops leading, and tells clients so. */
@@ -467,7 +467,7 @@ lesson_backup_skips_whole_terms(Lab *lab)
 	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2) == NULL, "a rejection of term 5 left before the term was durable");
 	solo_durable(&solo);
 	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2) != NULL &&
-			  solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == 51,
+			  solo_must_send(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == 51,
 			  "the hint does not skip the follower's term");
 }
 
@@ -489,7 +489,7 @@ lesson_full_window_gathers_proposals(Lab *lab)
 	lab_check(lab, appends == 8, "%u appends are under way to one peer, 8 are allowed", appends);
 	solo_receive(&solo, solo_ack(2, 2, 3));
 	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND, 2) != NULL &&
-			  solo_sent(&solo, RAFT_MSG_APPEND, 2)->n_entries == 92,
+			  solo_must_send(&solo, RAFT_MSG_APPEND, 2)->n_entries == 92,
 			  "what gathered does not leave in one append");
 }
 

@@ -77,7 +77,7 @@ lesson_lost_entries_are_noticed(Lab *lab)
 	lab_check(lab, !solo.status.peers[0].lost && solo.status.peers[0].match == 0, "it does not begin anew");
 	reject(&solo, 2, 1);
 	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND, 2) != NULL &&
-			  solo_sent(&solo, RAFT_MSG_APPEND, 2)->log_index == 1, "it is not brought up");
+			  solo_must_send(&solo, RAFT_MSG_APPEND, 2)->log_index == 1, "it is not brought up");
 	solo_durable(&solo);
 	solo_receive(&solo, solo_ack(2, 2, 7));
 	lab_check(lab, solo.status.commit == 7, "its acknowledgement does not count");
@@ -113,7 +113,7 @@ lesson_late_rejection_is_no_loss(Lab *lab)
 	solo_receive(&solo, solo_ack(2, 2, 2));
 	solo_propose(&solo, 1);
 	solo_propose(&solo, 1);
-	late.round = solo_sent(&solo, RAFT_MSG_APPEND, 2)->round;
+	late.round = solo_must_send(&solo, RAFT_MSG_APPEND, 2)->round;
 	solo_durable(&solo);
 	solo_receive(&solo, solo_ack(2, 2, 4));
 	solo_receive(&solo, late);

@@ -50,7 +50,7 @@ campaign(Solo *solo, const RaftNodeId *from, uint32_t n)
 	if (solo->status.role != RAFT_CANDIDATE)
 		return;
 	solo_durable(solo);
-	round = solo_sent(solo, RAFT_MSG_VOTE, 0)->round;
+	round = solo_must_send(solo, RAFT_MSG_VOTE, 0)->round;
 	grant(solo, RAFT_MSG_VOTE_REPLY, term + 1, round, from, n);
 	if (solo->status.role == RAFT_LEADER)
 		solo_durable(solo);
@@ -249,7 +249,7 @@ membership_strangers(Lab *lab)
 	solo_receive(&solo, message);
 	solo_durable(&solo);
 	lab_check(lab, solo_sent(&solo, RAFT_MSG_VOTE_REPLY, 7) != NULL &&
-			  solo_sent(&solo, RAFT_MSG_VOTE_REPLY, 7)->granted, "a candidate that it does not know gets no vote");
+			  solo_must_send(&solo, RAFT_MSG_VOTE_REPLY, 7)->granted, "a candidate that it does not know gets no vote");
 
 	/* an unknown one's yes is no vote, its acknowledgement no copy */
 	round = solo_begin_prevote(&solo);

@@ -157,6 +157,16 @@ solo_sent(const Solo *solo, RaftMessageType type, RaftNodeId to)
 	return NULL;
 }
 
+/* The same where there must be one: with an old bug put back there may be none. */
+const RaftMessage *
+solo_must_send(const Solo *solo, RaftMessageType type, RaftNodeId to)
+{
+	const RaftMessage *message = solo_sent(solo, type, to);
+
+	lab_check(solo->lab, message != NULL, "no %s is sent to node %u", raft_message_name(type), to);
+	return message;
+}
+
 /* An append of the leader, node 2: entries of the given terms after previous. */
 RaftMessage
 solo_append(RaftTerm term, RaftIndex previous, RaftTerm previous_term, RaftIndex commit,
@@ -204,7 +214,7 @@ solo_begin_prevote(Solo *solo)
 {
 	solo_tick(solo);
 	lab_check(solo->lab, solo_sent(solo, RAFT_MSG_PREVOTE, 0) != NULL, "no pre-vote after a timeout");
-	return solo_sent(solo, RAFT_MSG_PREVOTE, 0)->round;
+	return solo_must_send(solo, RAFT_MSG_PREVOTE, 0)->round;
 }
 
 /* Goes on to a candidacy in the next term; returns its round. */
@@ -219,7 +229,7 @@ solo_begin_vote(Solo *solo, RaftTerm term, uint32_t n)
 			  "no candidacy after a quorum of pre-votes");
 	solo_durable(solo);
 	lab_check(solo->lab, solo_sent(solo, RAFT_MSG_VOTE, 0) != NULL, "no vote requests");
-	return solo_sent(solo, RAFT_MSG_VOTE, 0)->round;
+	return solo_must_send(solo, RAFT_MSG_VOTE, 0)->round;
 }
 
 /* Wins the election of term + 1. */

@@ -38,6 +38,7 @@ extern void solo_propose(Solo *solo, uint32_t n);
 extern RaftEntry solo_config(RaftTerm term, const RaftMember *members, uint32_t n, uint64_t log_id);
 extern const RaftAction *solo_action(const Solo *solo, RaftActionType type);
 extern const RaftMessage *solo_sent(const Solo *solo, RaftMessageType type, RaftNodeId to);
+extern const RaftMessage *solo_must_send(const Solo *solo, RaftMessageType type, RaftNodeId to);
 
 /* Messages; appends are of node 2. */
 extern RaftMessage solo_append(RaftTerm term, RaftIndex previous, RaftTerm previous_term,

@@ -81,7 +81,7 @@ cluster_member_flags(const Lab *lab, RaftNodeId id)
 	return flags != 0 ? flags : RAFT_MEMBER_LEARNER;
 }
 
-/* Are the servers of a bit mask a quorum, of both halves in a joint configuration? */
+/* Are the servers of a bit mask a quorum, of both halves in a joint configuration, all of a group that is formed? */
 bool
 cluster_is_quorum(const Lab *lab, uint32_t mask)
 {
@@ -100,6 +100,8 @@ cluster_is_quorum(const Lab *lab, uint32_t mask)
 			in[half] += votes && ((mask >> id) & 1) != 0;
 		}
 	}
+	if (lab->settings.forming)
+		return in[0] == of[0] && in[1] == of[1];
 	return in[0] * 2 > of[0] && (of[1] == 0 || in[1] * 2 > of[1]);
 }
 

@@ -40,7 +40,7 @@ disk_format(Lab *lab, Disk *disk)
 		members[i] = (RaftMemberInfo) {0};
 		members[i].id = i + 1;
 		members[i].flags = cluster_member_flags(lab, i + 1);
-		members[i].log_id = i + 1;
+		members[i].log_id = lab->settings.forming ? 0 : i + 1;
 		members[i].name = &"abcdefg"[i];
 		members[i].name_size = 1;
 		members[i].conninfo = "";

@@ -68,7 +68,7 @@ invariants_write(Lab *lab, Node *node, const RaftWrite *write)
 				 ULL(write->truncate_from), ULL(before->commit));
 }
 
-/* True when the nodes of a bit mask are a quorum: of both halves, if joint. */
+/* True when the nodes of a bit mask are a quorum: of both halves, if joint; all while a group is formed. */
 static bool
 is_quorum(const RaftConfig *config, uint32_t mask)
 {
@@ -87,6 +87,8 @@ is_quorum(const RaftConfig *config, uint32_t mask)
 		outgoing += (member->flags & RAFT_MEMBER_OUTGOING) != 0;
 		outgoing_in += (member->flags & RAFT_MEMBER_OUTGOING) != 0 && in;
 	}
+	if (!config->identified)
+		return voters_in == voters && outgoing_in == outgoing;
 	return voters_in * 2 > voters && (outgoing == 0 || outgoing_in * 2 > outgoing);
 }
 

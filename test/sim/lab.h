@@ -544,6 +544,7 @@ typedef struct LabSettings
 	uint32_t	max_runs;
 	uint32_t	voters;			/* sets of servers, a bit for each; 0 = all of them .. */
 	uint32_t	outgoing;		/* .. 0 = none; who is in neither learns only */
+	bool		forming;		/* nobody's log is known yet: all have to decide */
 	RaftNodeId	bridge;			/* in the end this server alone is linked with all others; 0 = all are */
 	bool		one_way;		/* .. and of the others' links one direction is left */
 

@@ -73,7 +73,7 @@ static const Mutant mutants[] = {
 	CORE(FORMED_BY_MAJORITY, "83", 1000, "a majority decides before the logs are known"),
 	CORE(OUTGOING_IGNORED, "84", 1000, "the outgoing half of a joint quorum is ignored"),
 	CORE(ROOM_IGNORED, "80", 1000, "entries are sent to a peer without room for them"),
-	CORE(COMPACTED_ONE_MORE, "45", 3000, "one entry too many is taken for compacted"),
+	CORE(COMPACTED_ONE_MORE, "45", 5000, "one entry too many is taken for compacted"),
 	CORE(OLDER_OP_VOUCHES, "46", 1000, "with many writes under way one vouches for a later one"),
 	HOST(LAZY_FSYNC, "46", 100, "durable is reported when the write begins"),
 	HOST(FLUSH_COVERS_LATER, "46", 1000, "a flush vouches for what was written while it ran"),

@@ -57,6 +57,7 @@ static const Knob knobs[] = {
 	KNOB("max_runs", settings.max_runs, RAFT_MAX_RUNS),
 	KNOB("voters", settings.voters, 0),
 	KNOB("outgoing", settings.outgoing, 0),
+	KNOB("forming", settings.forming, 0),
 	KNOB("bridge", settings.bridge, 0),
 	KNOB("one_way", settings.one_way, 0),
 	KNOB("clients", settings.clients, 0),

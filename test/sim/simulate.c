@@ -457,7 +457,10 @@ draw_members(Draw *draw)
 	LabSettings *s = &draw->lab->settings;
 	uint32_t	all = ((UINT32_C(1) << draw->plan->n) - 1) << 1;
 
-	if (draw->storm || draw->returns || !rng_percent(draw->rng, 15))
+	if (draw->storm || draw->returns)
+		return;
+	s->forming = rng_percent(draw->rng, 5);
+	if (!rng_percent(draw->rng, 15))
 		return;
 	do
 	{
@@ -527,7 +530,7 @@ draw_bridge(Draw *draw)
 	LabSettings *s = &draw->lab->settings;
 	uint32_t	well = draw->plan->n / 2 + 1;
 
-	if (well < 3 || s->voters != 0 || !rng_percent(draw->rng, 40))
+	if (well < 3 || s->voters != 0 || s->forming || !rng_percent(draw->rng, 40))
 		return;
 	/* any server that is well in any case */
 	s->bridge = cluster_nth(draw->lab, draw->first_doomed,

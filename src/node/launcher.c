@@ -26,6 +26,7 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "reminder.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procsignal.h"
@@ -54,6 +55,7 @@ typedef struct Seat
 	RaftTime	not_before;		/* end of the pause; 0 = there is none */
 	int			pause_ms;		/* the last pause; 0 = there was none */
 	bool		noted;			/* node: in raft_starts_note(), and not yet taken back */
+	RaftReminder no_slot;		/* what the log says of a missing background worker slot */
 	bool		crashes_heeded; /* node: the pause after crashes of the server has been set */
 } Seat;
 
@@ -210,13 +212,16 @@ start_worker(Seat *seat, RaftGroup *group, Oid database, RaftWorkerKind kind, Ra
 		seat->not_before = raft_deadline_in(LONGEST_PAUSE_MS);
 		raft_group_set_error(group, "out of background worker slots",
 							 "You might need to increase \"max_worker_processes\".");
-		ereport(WARNING,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("out of background worker slots"),
-				 errdetail("Each Raft group needs %d.  The next attempt is made in %d seconds.",
-						   RAFT_WORKER_KINDS, LONGEST_PAUSE_MS / 1000),
-				 errhint("You might need to increase \"max_worker_processes\".")));
+		if (raft_reminder_due(&seat->no_slot, name))
+			ereport(WARNING,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("out of background worker slots for the Raft group of database \"%s\"", name),
+					 errdetail("Each group needs %d.  An attempt is made every %d seconds.",
+							   RAFT_WORKER_KINDS, LONGEST_PAUSE_MS / 1000),
+					 errhint("You might need to increase \"max_worker_processes\".")));
 	}
+	else
+		(void) raft_reminder_end(&seat->no_slot);
 	MemoryContextSwitchTo(oldcontext);
 
 	seat->started = now;

@@ -14,6 +14,10 @@
 #include "storage/smgr.h"
 #include "utils/wait_event.h"
 
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM < 150000
 #error "raft_pg needs PostgreSQL 15 or later"
 #endif
@@ -135,6 +139,45 @@ typedef bool TU_UpdateIndexes;
 #define raft_primary_key(relation)	RelationGetPrimaryKeyIndex(relation, false)
 #else
 #define raft_primary_key(relation)	RelationGetPrimaryKeyIndex(relation)
+#endif
+
+/* 19 gave several callbacks a word of options, and took some arguments from them. */
+#if PG_VERSION_NUM >= 190000
+typedef uint32 RaftInsertOptions;
+#define RAFT_INDEX_FETCH_ARGS		Relation rel, uint32 flags
+#define RAFT_CHANGE_ARGS			CommandId cid, uint32 options
+#define RAFT_DELETE_LAST_ARGS		TM_FailureData *tmfd
+#define RAFT_CLUSTER_XMIN_ARGS		TransactionId oldest_xmin, Snapshot snapshot
+#define RAFT_VACUUM_PARAMS			const VacuumParams *params
+#define RAFT_ANALYZE_TUPLE_ARGS		TableScanDesc scan
+#else
+typedef int RaftInsertOptions;
+#define RAFT_INDEX_FETCH_ARGS		Relation rel
+#define RAFT_CHANGE_ARGS			CommandId cid
+#define RAFT_DELETE_LAST_ARGS		TM_FailureData *tmfd, bool changingPart
+#define RAFT_CLUSTER_XMIN_ARGS		TransactionId oldest_xmin
+#define RAFT_VACUUM_PARAMS			struct VacuumParams *params
+#define RAFT_ANALYZE_TUPLE_ARGS		TableScanDesc scan, TransactionId oldest_xmin
+#endif
+
+/* A sequential scan without keys. */
+#if PG_VERSION_NUM >= 190000
+#define raft_beginscan(rel, snapshot)	table_beginscan(rel, snapshot, 0, NULL, SO_NONE)
+#else
+#define raft_beginscan(rel, snapshot)	table_beginscan(rel, snapshot, 0, NULL)
+#endif
+
+/* Prunes a heap page when that is worth it; 19 looks at the visibility map as well. */
+#if PG_VERSION_NUM >= 190000
+#define raft_prune_page(rel, buffer) \
+	do { \
+		Buffer		raft_map = InvalidBuffer; \
+		heap_page_prune_opt(rel, buffer, &raft_map, false); \
+		if (BufferIsValid(raft_map)) \
+			ReleaseBuffer(raft_map); \
+	} while (0)
+#else
+#define raft_prune_page(rel, buffer)	heap_page_prune_opt(rel, buffer)
 #endif
 
 /* One check of ownership for all kinds of objects since 16. */

@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "net/ask.h"
 #include "utils/builtins.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(raft_sql_cluster);
 

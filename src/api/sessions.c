@@ -14,6 +14,7 @@
 #include "node/waiting.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(raft_sql_sessions);
 

@@ -20,6 +20,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(raft_sql_stat);
 PG_FUNCTION_INFO_V1(raft_sql_stat_replication);

@@ -75,7 +75,7 @@ fetch_applied(Relation relation, Snapshot snapshot)
 	copy = heap_copytuple(&tuple);
 
 	/* A fetch by address does not prune; without it the page would fill up. */
-	heap_page_prune_opt(relation, buffer);
+	raft_prune_page(relation, buffer);
 	ReleaseBuffer(buffer);
 	return copy;
 }
@@ -83,7 +83,7 @@ fetch_applied(Relation relation, Snapshot snapshot)
 static HeapTuple
 scan_applied(Relation relation, Snapshot snapshot)
 {
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TableScanDesc scan = raft_beginscan(relation, snapshot);
 	HeapTuple	tuple = heap_getnext(scan, ForwardScanDirection);
 
 	if (tuple == NULL)

@@ -20,6 +20,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/storage.h"
 #include "commands/extension.h"
+#include "commands/vacuum.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/smgr.h"
@@ -83,14 +84,14 @@ log_tuple_satisfies_snapshot(Relation rel, TupleTableSlot *slot, Snapshot snapsh
 /* --- refused: changes of rows --- */
 
 static void
-log_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid, int options,
+log_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid, RaftInsertOptions options,
 				 struct BulkInsertStateData *bistate)
 {
 	refuse_change(rel);
 }
 
 static void
-log_tuple_insert_speculative(Relation rel, TupleTableSlot *slot, CommandId cid, int options,
+log_tuple_insert_speculative(Relation rel, TupleTableSlot *slot, CommandId cid, RaftInsertOptions options,
 							 struct BulkInsertStateData *bistate, uint32 specToken)
 {
 	refuse_change(rel);
@@ -105,20 +106,20 @@ log_tuple_complete_speculative(Relation rel, TupleTableSlot *slot, uint32 specTo
 
 static void
 log_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid,
-				 int options, struct BulkInsertStateData *bistate)
+				 RaftInsertOptions options, struct BulkInsertStateData *bistate)
 {
 	refuse_change(rel);
 }
 
 static TM_Result
-log_tuple_delete(Relation rel, ItemPointer tid, CommandId cid, Snapshot snapshot,
-				 Snapshot crosscheck, bool wait, TM_FailureData *tmfd, bool changingPart)
+log_tuple_delete(Relation rel, ItemPointer tid, RAFT_CHANGE_ARGS, Snapshot snapshot,
+				 Snapshot crosscheck, bool wait, RAFT_DELETE_LAST_ARGS)
 {
 	refuse_change(rel);
 }
 
 static TM_Result
-log_tuple_update(Relation rel, ItemPointer otid, TupleTableSlot *slot, CommandId cid,
+log_tuple_update(Relation rel, ItemPointer otid, TupleTableSlot *slot, RAFT_CHANGE_ARGS,
 				 Snapshot snapshot, Snapshot crosscheck, bool wait, TM_FailureData *tmfd,
 				 LockTupleMode *lockmode, TU_UpdateIndexes *update_indexes)
 {
@@ -139,7 +140,7 @@ log_tuple_lock(Relation rel, ItemPointer tid, Snapshot snapshot, TupleTableSlot 
 /* --- refused: indexes --- */
 
 static struct IndexFetchTableData *
-log_index_fetch_begin(Relation rel)
+log_index_fetch_begin(RAFT_INDEX_FETCH_ARGS)
 {
 	refuse_index(rel);
 }
@@ -242,7 +243,7 @@ log_copy_data(Relation rel, const RaftRelFile *file)
 
 static void
 log_copy_for_cluster(Relation old_table, Relation new_table, Relation old_index,
-					 bool use_sort, TransactionId oldest_xmin, TransactionId *xid_cutoff,
+					 bool use_sort, RAFT_CLUSTER_XMIN_ARGS, TransactionId *xid_cutoff,
 					 MultiXactId *multi_cutoff, double *num_tuples,
 					 double *tups_vacuumed, double *tups_recently_dead)
 {
@@ -252,7 +253,7 @@ log_copy_for_cluster(Relation old_table, Relation new_table, Relation old_index,
 /* --- maintenance: nothing to do --- */
 
 static void
-log_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy)
+log_vacuum(Relation rel, RAFT_VACUUM_PARAMS, BufferAccessStrategy strategy)
 {
 }
 
@@ -263,7 +264,7 @@ log_analyze_next_block(TableScanDesc scan, RAFT_ANALYZE_BLOCK_ARGS)
 }
 
 static bool
-log_analyze_next_tuple(TableScanDesc scan, TransactionId oldest_xmin, double *liverows,
+log_analyze_next_tuple(RAFT_ANALYZE_TUPLE_ARGS, double *liverows,
 					   double *deadrows, TupleTableSlot *slot)
 {
 	return false;

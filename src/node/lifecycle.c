@@ -307,7 +307,7 @@ members_of_node(Oid table, char **name)
 {
 	Relation	relation = table_open(table, AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TableScanDesc scan = raft_beginscan(relation, snapshot);
 	TupleDesc	desc = RelationGetDescr(relation);
 	HeapTuple	tuple = heap_getnext(scan, ForwardScanDirection);
 	int			n = 0;
@@ -409,7 +409,7 @@ raft_autostart_scan(void)
 {
 	Relation	rel = table_open(SharedSecLabelRelationId, AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetCatalogSnapshot(SharedSecLabelRelationId));
-	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	TableScanDesc scan = raft_beginscan(rel, snapshot);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection)))

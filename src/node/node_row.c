@@ -54,7 +54,7 @@ raft_node_row_read(RaftNodeRow *row)
 
 	/* The newest state, also after waiting for a lock. */
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TableScanDesc scan = raft_beginscan(relation, snapshot);
 	HeapTuple	tuple = heap_getnext(scan, ForwardScanDirection);
 	Datum		values[RAFT_TABLE_MAX_COLUMNS];
 	bool		nulls[RAFT_TABLE_MAX_COLUMNS];

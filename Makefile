@@ -3,6 +3,7 @@
 #   make help                     this list
 #   make demo [KEEP=1]            three servers on this machine, start to end
 #   make check                    every test; writes nothing outside a temporary directory
+#   make check-versions PG_SOURCES='/tree ..'     the same on servers built from source, with assertions
 #   make [install] [PG_CONFIG=]   build and install, as with any PGXS extension
 #   make installcheck             SQL tests in a running server that preloads raft_pg
 #   make ladder [SEEDS=] [TEST= SEED= TRACE=1]     the laboratory's tests
@@ -60,7 +61,7 @@ override with_llvm = no
 
 # Goals that need neither PGXS nor a server to be installed beforehand; PGXS has a
 # "check" of its own that only says it is not supported.
-own_goals = help check demo ladder simulate mutants replay bench scripts coverage fuzz explore
+own_goals = help check check-versions demo ladder simulate mutants replay bench scripts coverage fuzz explore
 
 ifneq (,$(filter-out $(own_goals),$(or $(MAKECMDGOALS),all)))
 
@@ -102,6 +103,9 @@ ifneq (,$(filter check,$(MAKECMDGOALS)))
 check:
 	@PG_CONFIG='$(PG_CONFIG)' $(here)/test/run
 endif
+
+check-versions:
+	@PG_SOURCES='$(PG_SOURCES)' PG_SUITE='$(PG_SUITE)' $(here)/test/versions
 
 # the list at the head of this file
 help:

@@ -42,6 +42,8 @@ SELECT raft_start('a', '{"a": "port=1 application_name=mine"}');
 SELECT raft_start('a', '{"a": "host=db1,db2"}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT raft_start('a', '{"a": "postgres://10.0.0.1,10.0.0.2/db"}');
+SELECT raft_start('n1', (SELECT json_object_agg('n' || i, 'port=' || i) FROM generate_series(1, 8) AS i));
+\echo :LAST_ERROR_SQLSTATE
 SELECT raft_start('n1', (SELECT json_object_agg('n' || i, 'port=' || i) FROM generate_series(1, 16) AS i));
 \echo :LAST_ERROR_SQLSTATE
 SELECT raft_start('a', '{"a": ');

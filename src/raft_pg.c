@@ -32,6 +32,7 @@ PG_MODULE_MAGIC;
 extern PGDLLEXPORT void _PG_init(void);
 
 int			raft_max_groups = 2;
+int			raft_max_members = 7;
 int			raft_ring_size_kb = 4096;
 int			raft_inbox_size_kb = 1024;
 int			raft_log_size_mb = 64;
@@ -82,7 +83,7 @@ max_command_limit_kb(void)
 static bool
 check_max_command_size(int *newval, void **extra, GucSource source)
 {
-	if (sizes_are_fixed && *newval > max_command_limit_kb())
+	if (sizes_are_fixed && *newval > max_command_limit_kb() && *newval != raft_max_command_size_kb)
 	{
 		GUC_check_errdetail("With the current raft_pg.inbox_size, raft_pg.ring_size and raft_pg.log_size, commands can have at most %d kB.",
 							max_command_limit_kb());
@@ -91,19 +92,18 @@ check_max_command_size(int *newval, void **extra, GucSource source)
 	return true;
 }
 
+/* Settings that do not go together must not keep a server with other work from starting. */
 static void
 check_sizes(void)
 {
 	if (raft_max_command_size_kb > max_command_limit_kb())
-		ereport(FATAL,
+		ereport(WARNING,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"raft_pg.max_command_size\" (%d kB) is too large for the other sizes",
-						raft_max_command_size_kb),
+				 errmsg("\"raft_pg.max_command_size\" (%d kB) is taken as %d kB",
+						raft_max_command_size_kb, max_command_limit_kb()),
 				 errdetail("A command of this size and a batch of %d kB have to fit into half of \"raft_pg.inbox_size\" (%d kB) and a quarter of \"raft_pg.ring_size\" (%d kB); a command into a quarter of \"raft_pg.log_size\" (%d MB).",
 						   RAFT_MAX_BATCH_BYTES / 1024, raft_inbox_size_kb,
-						   raft_ring_size_kb, raft_log_size_mb),
-				 errhint("Set \"raft_pg.max_command_size\" to at most %d kB, or raise the other sizes.",
-						 max_command_limit_kb())));
+						   raft_ring_size_kb, raft_log_size_mb)));
 	sizes_are_fixed = true;
 }
 
@@ -118,6 +118,14 @@ define_server_settings(void)
 							PGC_POSTMASTER, 0,
 							NULL, NULL, NULL);
 
+	DefineCustomIntVariable("raft_pg.max_members",
+							"Members that a Raft group can have.",
+							"Each has an inbox in the shared memory of each group.",
+							&raft_max_members,
+							7, 1, RAFT_MAX_MEMBERS,
+							PGC_POSTMASTER, 0,
+							NULL, NULL, NULL);
+
 	DefineCustomIntVariable("raft_pg.ring_size",
 							"Shared memory for the newest part of the log, per group.",
 							NULL,
@@ -127,7 +135,7 @@ define_server_settings(void)
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("raft_pg.inbox_size",
-							"Shared memory for incoming messages, per group and peer.",
+							"Shared memory for incoming messages, per group and member.",
 							NULL,
 							&raft_inbox_size_kb,
 							1024, 256, 128 * 1024,
@@ -296,7 +304,7 @@ raft_election_timeout(void)
 Size
 raft_max_command_bytes(void)
 {
-	return (Size) raft_max_command_size_kb * 1024;
+	return (Size) Min(raft_max_command_size_kb, max_command_limit_kb()) * 1024;
 }
 
 Size

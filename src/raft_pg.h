@@ -17,6 +17,7 @@
 
 /* Settings fixed at server start. */
 extern int	raft_max_groups;	/* databases that can run a group at once */
+extern int	raft_max_members;	/* of a group: inboxes */
 extern int	raft_ring_size_kb;	/* hot tail of the log in shared memory, per group */
 extern int	raft_inbox_size_kb; /* incoming messages, per group and peer */
 extern int	raft_log_size_mb;	/* capacity of the durable log, per group */

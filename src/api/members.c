@@ -135,6 +135,13 @@ raft_members_parse(Datum json, RaftGivenMembers *members)
 				 errmsg("too many members: %llu", (unsigned long long) SPI_processed),
 				 errdetail("A group has at most %d.", RAFT_MAX_MEMBERS)));
 
+	if (SPI_processed > (uint64) raft_max_members)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("too many members for this server: %llu", (unsigned long long) SPI_processed),
+				 errhint("Increase \"raft_pg.max_members\" (currently %d) and restart the server.",
+						 raft_max_members)));
+
 	members->n = (int) SPI_processed;
 	for (int i = 0; i < members->n; i++)
 	{

@@ -114,7 +114,7 @@ ring_data(RaftInboxes *inboxes, int ring)
 Size
 raft_inboxes_shmem_size(void)
 {
-	return add_size(DATA_OFFSET, mul_size(RAFT_MAX_MEMBERS, ring_bytes()));
+	return add_size(DATA_OFFSET, mul_size(raft_max_members, ring_bytes()));
 }
 
 void
@@ -127,7 +127,7 @@ raft_inboxes_shmem_init(RaftInboxes *inboxes)
 	pg_atomic_init_u64(&inboxes->arrivals, 0);
 	inboxes->ring_size = ring_bytes();
 
-	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
+	for (int i = 0; i < raft_max_members; i++)
 	{
 		Ring	   *ring = &inboxes->rings[i];
 
@@ -166,7 +166,7 @@ ring_of_sender(RaftInboxes *inboxes, RaftNodeId sender)
 	Ring	   *fresh = NULL;
 	Ring	   *left = NULL;
 
-	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
+	for (int i = 0; i < raft_max_members; i++)
 	{
 		Ring	   *ring = &inboxes->rings[i];
 		RaftNodeId	holder = pg_atomic_read_u32(&ring->sender);
@@ -270,7 +270,8 @@ report_claim_failure(ClaimResult result, RaftNodeId sender, uint64 boot)
 			ereport(ERROR,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 					 errmsg("too many Raft streams into this database"),
-					 errdetail("At most %d nodes can send to one group.", RAFT_MAX_MEMBERS)));
+					 errdetail("At most %d nodes can send to one group.", raft_max_members),
+					 errhint("Increase \"raft_pg.max_members\" and restart the server.")));
 			break;
 		case CLAIM_GRANTED:
 		case CLAIM_WAIT:
@@ -435,7 +436,7 @@ wake_owners(RaftInboxes *inboxes)
 	int			n = 0;
 
 	SpinLockAcquire(&inboxes->mutex);
-	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
+	for (int i = 0; i < raft_max_members; i++)
 	{
 		if (pg_atomic_read_u32(&inboxes->rings[i].owned) != 0)
 			latches[n++] = inboxes->rings[i].owner_latch;
@@ -468,7 +469,7 @@ raft_inboxes_reset(RaftInboxes *inboxes)
 	 * frame behind this; its mark will give it away.
 	 */
 	SpinLockAcquire(&inboxes->mutex);
-	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
+	for (int i = 0; i < raft_max_members; i++)
 	{
 		Ring	   *ring = &inboxes->rings[i];
 
@@ -544,9 +545,9 @@ ring_first(RaftInboxes *inboxes, int number, Size *size)
 const uint8 *
 raft_inbox_next(RaftInboxes *inboxes, int *ring, Size *size)
 {
-	for (uint32 i = 0; i < RAFT_MAX_MEMBERS; i++)
+	for (int i = 0; i < raft_max_members; i++)
 	{
-		int			number = (inboxes->cursor + i) % RAFT_MAX_MEMBERS;
+		int			number = (inboxes->cursor + (uint32) i) % (uint32) raft_max_members;
 		const uint8 *frame = ring_first(inboxes, number, size);
 
 		if (frame != NULL)
@@ -566,7 +567,7 @@ raft_inbox_consume(RaftInboxes *inboxes, int ring)
 	RingMark	mark;
 
 	memcpy(&mark, ring_data(inboxes, ring) + offset, sizeof(mark));
-	inboxes->cursor = (ring + 1) % RAFT_MAX_MEMBERS;
+	inboxes->cursor = (ring + 1) % raft_max_members;
 	ring_give_back(inboxes, r, sizeof(mark) + RING_ALIGNED(mark.size));
 }
 
@@ -575,7 +576,7 @@ raft_inbox_consume(RaftInboxes *inboxes, int ring)
 bool
 raft_inbox_connected(RaftInboxes *inboxes, RaftNodeId sender)
 {
-	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
+	for (int i = 0; i < raft_max_members; i++)
 	{
 		Ring	   *ring = &inboxes->rings[i];
 

@@ -293,6 +293,32 @@ load_clock(RaftNode *node, RaftIndex last)
 		node->clock = entry.clock;
 }
 
+/* A group that was started with other settings may have more members than inboxes now. */
+static void
+check_member_count(const RaftLogRecovery *recovery)
+{
+	RaftGroupMember *members;
+	int			n = 0;
+
+	for (uint32 i = 0; i < recovery->boot.n_configs; i++)
+		n = Max(n, raft_group_decode_members(recovery->config_data[i], recovery->config_size[i],
+											 &members));
+	if (n > raft_max_members)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("the group has %d members, and this server is set up for %d", n, raft_max_members),
+				 errhint("Increase \"raft_pg.max_members\" and restart the server.")));
+}
+
+static void
+warn_of_fsync(const char *name)
+{
+	if (!enableFsync)
+		ereport(WARNING,
+				(errmsg("Raft node \"%s\" runs with fsync = off", name),
+				 errdetail("What it acknowledges to others can be lost when the machine crashes, and acknowledged commands with it.")));
+}
+
 RaftNode *
 raft_node_start(RaftGroup *group, Oid database)
 {
@@ -309,7 +335,9 @@ raft_node_start(RaftGroup *group, Oid database)
 	node->writer = raft_log_open(group->log, row.log_file, &row.identity,
 								 row.bootstrap, row.bootstrap_size, &recovery);
 	correct_boot(&recovery.boot, Max(row.applied, pg_atomic_read_u64(&group->visible)));
+	check_member_count(&recovery);
 	raft_node_opening_log = false;
+	warn_of_fsync(row.name);
 
 	introduce(group, &row, recovery.boot_count);
 	node->reader = raft_log_reader_create(group->log, row.log_file);

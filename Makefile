@@ -47,9 +47,10 @@ ISOLATION_OPTS = --inputdir=$(here)/test --load-extension=raft_pg
 
 # PostgreSQL's headers count as system headers: -Wall -Wextra judges raft_pg alone.
 PG_CPPFLAGS = -isystem $(includedir_server) -isystem $(libpq_srcdir) -I$(srcdir)/src
-# Places where tests hold or break a process (src/stop_point.h); never for a real server.
+# Places where tests hold or break a process (src/stop_point.h), and bounds that a test can
+# reach; never for a real server.
 ifdef STOP_POINTS
-PG_CPPFLAGS += -DRAFT_STOP_POINTS
+PG_CPPFLAGS += -DRAFT_STOP_POINTS -DRAFT_MAX_RUNS=16
 endif
 
 PG_CFLAGS = -std=gnu11 -pthread -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement

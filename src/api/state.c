@@ -81,6 +81,8 @@ trouble_text(RaftGroup *group, const RaftStanding *standing, const RaftGroupStat
 	if (refusals != NULL)
 		return refusals;
 	raft_group_get_applier(group, &applier);
+	if (status->log_trouble != RAFT_LOG_HAS_ROOM)
+		return pstrdup(raft_log_trouble_text(status->log_trouble));
 	if (applier.last_error[0] != '\0')
 		return psprintf("the applier cannot go on: %s", applier.last_error);
 	if (raft_applier_is_late(group) && raft_applier_waits(group, &wait))

@@ -40,6 +40,14 @@ typedef struct RaftHeld
 	TimestampTz since;			/* it stands there */
 } RaftHeld;
 
+/* Why no election can be won here: a new leader's first entry needs a place in the log. */
+typedef enum RaftLogTrouble
+{
+	RAFT_LOG_HAS_ROOM,
+	RAFT_LOG_NO_BYTES,			/* not even for an empty entry */
+	RAFT_LOG_NO_TERMS			/* the log holds entries of RAFT_MAX_RUNS terms */
+} RaftLogTrouble;
+
 /* What the node worker publishes after each turn of its loop. */
 typedef struct RaftGroupStatus
 {
@@ -56,6 +64,7 @@ typedef struct RaftGroupStatus
 	TimestampTz leader_contact; /* 0 = none yet */
 	uint64		log_bytes;		/* held by uncompacted entries */
 	uint64		log_capacity;
+	RaftLogTrouble log_trouble;
 	RaftHeld	held;			/* while the log is more than half full */
 	TimestampTz started;		/* the node worker's start */
 
@@ -241,6 +250,9 @@ extern void raft_group_get_standing(RaftGroup *group, RaftStanding *standing);
 
 extern void raft_group_get_status(RaftGroup *group, RaftGroupStatus *status);
 extern void raft_group_get_applier(RaftGroup *group, RaftApplierStatus *status);
+
+/* What keeps a new leader's first entry out of the log; NULL = nothing. */
+extern const char *raft_log_trouble_text(RaftLogTrouble trouble);
 
 /* A sentence about who holds the log, palloc'd. */
 extern char *raft_group_describe_held(RaftGroup *group, const RaftHeld *held);

@@ -6,7 +6,7 @@
  *
  * What a member has confirmed is followed all the time, since when it stands still
  * is only asked once it is too late to look.  Which member it is, is said only while
- * the log is more than half full: with room to spare, being behind is no trouble.
+ * the log is more than half full, of bytes or of terms: with room to spare, being behind is no trouble.
  *
  *-------------------------------------------------------------------------
  */
@@ -98,24 +98,68 @@ watch_level(RaftNode *node, uint64 percent)
 	}
 }
 
+const char *
+raft_log_trouble_text(RaftLogTrouble trouble)
+{
+	switch (trouble)
+	{
+		case RAFT_LOG_HAS_ROOM:
+			return NULL;
+		case RAFT_LOG_NO_BYTES:
+			return "the Raft log has no room for the first entry of another leader";
+		case RAFT_LOG_NO_TERMS:
+			return "the Raft log holds entries of so many terms that there is no room for another";
+	}
+	return NULL;
+}
+
+/* Says when no election can be won here any more, and when that is over. */
+static void
+watch_elections(RaftNode *node)
+{
+	RaftLogTrouble before = node->status.log_trouble;
+	RaftLogTrouble now = RAFT_LOG_HAS_ROOM;
+
+	if (!raft_node_may_campaign(node))
+		now = RAFT_LOG_NO_BYTES;
+	else if (node->published.n_runs >= RAFT_MAX_RUNS)
+		now = RAFT_LOG_NO_TERMS;
+	if (now == before)
+		return;
+
+	node->status.log_trouble = now;
+	if (now == RAFT_LOG_HAS_ROOM)
+		ereport(LOG,
+				(errmsg("the Raft log has room for another leader again")));
+	else
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("%s", raft_log_trouble_text(now)),
+				 errdetail("This node cannot become leader until entries are dropped.  %s",
+						   raft_group_describe_held(node->group, &node->status.held)),
+				 errhint("Entries are dropped by the present leader, once every member has them: bring back the members that are away, and keep that leader running.")));
+}
+
 void
 raft_node_watch_log(RaftNode *node)
 {
 	RaftGroupStatus *out = &node->status;
 	const RaftConfirmed *holder = find_holder(node);
 	uint64		percent = out->log_bytes * 100 / Max(out->log_capacity, 1);
+	bool		crowded = percent >= 50 || node->published.n_runs >= RAFT_MAX_RUNS / 4 * 3;
 
 	memset(&out->held, 0, sizeof(out->held));
-	if (percent >= 50 && holder != NULL)
+	if (crowded && holder != NULL)
 	{
 		out->held.by = holder->id;
 		/* who has confirmed nothing to this leader lacks we do not know what */
 		out->held.from = holder->index == 0 ? 0 : holder->index + 1;
 		out->held.since = GetCurrentTimestamp() - (TimestampTz) (node->now - holder->since);
 	}
-	else if (percent >= 50 && node->published.role != RAFT_LEADER)
+	else if (crowded && node->published.role != RAFT_LEADER)
 		out->held.from = node->published.floor + 1;
 	watch_level(node, percent);
+	watch_elections(node);
 }
 
 char *

@@ -177,6 +177,9 @@ extern void raft_node_compact(RaftNode *node);
 /* Notes who holds the log, and warns when it fills up. */
 extern void raft_node_watch_log(RaftNode *node);
 
+/* Is there a place in the log for what a leader has to write first? */
+extern bool raft_node_may_campaign(RaftNode *node);
+
 /* --- publish.c --- */
 
 extern void raft_node_publish(RaftNode *node);

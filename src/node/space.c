@@ -10,7 +10,8 @@
  *
  * A full log must not end the group: proposals are refused, but leaders still
  * have to be elected, and each needs a no-op.  So proposals leave a reserve,
- * and received entries leave half of it to the no-op of this very node.
+ * and received entries leave half of it to the no-op of this very node.  When
+ * all of that has gone to elections, this node does not campaign.
  *
  * Entries are dropped lazily, that raft.log shows history as long as there is
  * room, and in large steps, since dropping is a write too.
@@ -20,6 +21,7 @@
 #include "raft_pg.h"
 
 #include "node/node.h"
+#include "stop_point.h"
 
 #define MIN_RESERVE_BYTES	(64 * 1024)
 #define RESERVE_SHARE		32	/* of the capacity */
@@ -28,6 +30,8 @@
 static Size
 reserve(RaftNode *node)
 {
+	if (raft_mutant("no_reserve"))
+		return 0;
 	return Max(MIN_RESERVE_BYTES, raft_log_capacity(node->writer) / RESERVE_SHARE);
 }
 
@@ -49,6 +53,13 @@ Size
 raft_node_receive_room(RaftNode *node)
 {
 	return room_above(node, reserve(node) / 2);
+}
+
+bool
+raft_node_may_campaign(RaftNode *node)
+{
+	/* the no-op is a header and nothing else */
+	return raft_log_free(node->writer) >= RAFT_RECORD_HEADER;
 }
 
 /*

@@ -267,7 +267,13 @@ tick(RaftNode *node)
 {
 	RaftEvent	event = {.type = RAFT_EVENT_TICK};
 
-	if (node->now >= node->deadline)
+	if (node->now < node->deadline)
+		return;
+
+	/* all that time does to others than a leader is to make them candidates */
+	if (node->role != RAFT_LEADER && !raft_node_may_campaign(node))
+		node->deadline = node->now + (RaftTime) raft_election_timeout_ms * 1000;
+	else
 		raft_node_step(node, &event);
 }
 

@@ -38,6 +38,7 @@ int			raft_inbox_size_kb = 1024;
 int			raft_log_size_mb = 64;
 int			raft_heartbeat_interval_ms = 100;
 int			raft_election_timeout_ms = 600;
+int			raft_disk_timeout_ms = 2000;
 int			raft_connect_timeout_ms = 2000;
 int			raft_max_command_size_kb = 256;
 int			raft_max_apply_delay_ms = 30000;
@@ -192,6 +193,14 @@ define_reloadable_settings(void)
 							"Values below three heartbeat intervals count as three heartbeat intervals.",
 							&raft_election_timeout_ms,
 							600, 20, 600 * 1000,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("raft_pg.disk_timeout",
+							"A leader whose log is not on disk after this time gives up its leadership.",
+							"Until then it goes on with heartbeats, and acknowledges nothing. Zero never gives up.",
+							&raft_disk_timeout_ms,
+							2000, 0, 600 * 1000,
 							PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 

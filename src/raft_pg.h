@@ -25,6 +25,7 @@ extern int	raft_log_size_mb;	/* capacity of the durable log, per group */
 /* Settings that a reload changes. */
 extern int	raft_heartbeat_interval_ms;
 extern int	raft_election_timeout_ms;
+extern int	raft_disk_timeout_ms;	/* of a leader's write; 0 = none */
 extern int	raft_connect_timeout_ms;	/* deadline of one attempt to reach a peer */
 extern int	raft_max_command_size_kb;
 extern int	raft_max_apply_delay_ms;	/* wait for a lock; -1 = for ever */

@@ -19,7 +19,6 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
-#include "stop_point.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
@@ -74,7 +73,6 @@ raft_flusher_main(Datum arg)
 			wait_for_request();
 			continue;
 		}
-		raft_stop_point("flush");
 		XLogFlush(wanted);
 		flushed = wanted;
 		raft_group_wake_node(group);

@@ -72,7 +72,7 @@ raft_node_settings(void)
 	settings.commit_notice = COMMIT_NOTICE_US;
 	settings.max_batch_bytes = RAFT_MAX_BATCH_BYTES;
 	settings.max_inflight = MAX_INFLIGHT;
-	settings.disk_timeout = 0;
+	settings.disk_timeout = (RaftTime) raft_disk_timeout_ms * 1000;
 	/* half of the inbox over there, if it is set up like ours */
 	settings.max_inflight_bytes = (uint32) raft_inbox_size_kb * 1024 / 2;
 	return settings;

@@ -428,7 +428,7 @@ CREATE FUNCTION @extschema@.raft_stat_reset() RETURNS void
 COMMENT ON FUNCTION @extschema@.raft_stat_reset() IS 'sets the counters of pg_stat_raft and pg_stat_raft_replication to zero';
 
 -- ---------------------------------------------------------------------------
--- Rights: nothing for PUBLIC, status for pg_monitor
+-- Rights: nothing for PUBLIC but the call that opens a stream, status for pg_monitor
 -- ---------------------------------------------------------------------------
 
 REVOKE ALL ON SCHEMA raft FROM PUBLIC;
@@ -450,6 +450,10 @@ REVOKE ALL ON FUNCTION @extschema@.raft_start(text, json, text),
     FROM PUBLIC;
 REVOKE ALL ON @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster,
               @extschema@.pg_stat_raft_sessions FROM PUBLIC;
+
+-- it checks by itself whether the caller has REPLICATION
+GRANT USAGE ON SCHEMA raft TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE raft.stream TO PUBLIC;
 
 GRANT USAGE ON SCHEMA raft TO pg_monitor;
 GRANT SELECT ON raft.members, @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster,

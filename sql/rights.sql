@@ -1,9 +1,9 @@
--- rights: nothing for PUBLIC, status for pg_monitor, the rest by GRANT
+-- rights: nothing for PUBLIC but to open a stream, status for pg_monitor, the rest by GRANT
 CREATE EXTENSION raft_pg;
 SELECT node FROM raft_start();
 SELECT raft_propose('by the superuser') > 0 AS proposed;
 
--- every routine and relation of the extension is closed to PUBLIC and has a comment
+-- every routine and relation of the extension is closed to PUBLIC, but the one that checks by itself, and has a comment
 SELECT p.oid::regprocedure FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
     WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
     AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'raft_pg')
@@ -44,7 +44,7 @@ SELECT * FROM raft_cluster;
 SELECT * FROM raft.report();
 SELECT * FROM pg_stat_raft_sessions;
 SELECT raft_stat_reset();
-CALL raft.stream(1, gen_random_uuid(), 1, 'a', 1, 1, 'b');
+CALL raft.stream(1, gen_random_uuid(), 1, 'a', 1, 1, 1, '{}', 1, 1, 'b');
 RESET ROLE;
 
 SET ROLE regress_raft_monitor;

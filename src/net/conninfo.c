@@ -23,10 +23,12 @@ static const char *const reserved_keywords[] = {
 	"application_name", "client_encoding", "options", "replication"
 };
 
-/* Connection strings are stored in the log, and shown: no place for these. */
-static const char *const secret_keywords[] = {
-	"password", "sslpassword"
-};
+/*
+ * Connection strings are stored in the log, and shown: no place for secrets, which
+ * libpq marks as such.  Nor for what makes this server write one to a file.
+ */
+#define SECRET_DISPLAY		"*"
+#define KEY_LOG_KEYWORD		"sslkeylogfile"
 
 /* What tells where a member is, in contrast to how one gets in there. */
 static const char *const place_keywords[] = {
@@ -36,10 +38,12 @@ static const char *const place_keywords[] = {
 /*
  * Settings of the session that serves a stream.  The names must be known to
  * every supported version.  The keepalives let the other server notice that
- * this one has vanished.
+ * this one has vanished.  The call waits for locks no longer than the caller
+ * waits for it: else calls that were given up would pile up behind a lock until no
+ * connection is left.
  */
 #define SESSION_OPTIONS \
-	"-c search_path= -c statement_timeout=0 -c lock_timeout=0" \
+	"-c search_path= -c statement_timeout=0 -c lock_timeout=%d" \
 	" -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0" \
 	" -c client_min_messages=warning" \
 	" -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
@@ -103,10 +107,16 @@ check_options(const char *node, const PQconninfoOption *options)
 	{
 		if (option->val == NULL)
 			continue;
-		if (is_one_of(option->keyword, secret_keywords, lengthof(secret_keywords)))
+		if (strcmp(option->keyword, KEY_LOG_KEYWORD) == 0 ||
+			strcmp(option->dispchar, SECRET_DISPLAY) == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("connection string of Raft node \"%s\" contains a password", node),
+					 strstr(option->keyword, "password") != NULL ?
+					 errmsg("connection string of Raft node \"%s\" contains a password", node) :
+					 errmsg("connection string of Raft node \"%s\" must not set \"%s\"",
+							node, option->keyword),
+					 strcmp(option->keyword, KEY_LOG_KEYWORD) == 0 ?
+					 errdetail("It would make every node write the keys of its connections to a file.") :
 					 errdetail("Connection strings are stored in the log of every node and shown to its readers."),
 					 errhint("Use a password file (passfile), a service file (service) or a client certificate (sslcert).")));
 		if (is_one_of(option->keyword, reserved_keywords, lengthof(reserved_keywords)))
@@ -261,6 +271,8 @@ raft_conninfo_params(RaftConnParams *params, const char *conninfo, const char *a
 	snprintf(params->application_name, sizeof(params->application_name),
 			 "raft_pg: %s -> %s", self_name, peer_name);
 
+	snprintf(params->options, sizeof(params->options), SESSION_OPTIONS, raft_connect_timeout_ms);
+
 #define PARAM(keyword, value) \
 	(params->keywords[n] = (keyword), params->values[n] = (value), n++)
 	PARAM("keepalives_idle", "5");
@@ -270,7 +282,7 @@ raft_conninfo_params(RaftConnParams *params, const char *conninfo, const char *a
 	PARAM("dbname", conninfo);
 	PARAM("hostaddr", address); /* "host" stays, for certificates and password files */
 	PARAM("application_name", params->application_name);
-	PARAM("options", SESSION_OPTIONS);
+	PARAM("options", params->options);
 	PARAM("client_encoding", GetDatabaseEncodingName());
 	PARAM(NULL, NULL);
 #undef PARAM

@@ -115,6 +115,7 @@ typedef struct RaftConnParams
 	const char *keywords[RAFT_CONN_PARAMS];
 	const char *values[RAFT_CONN_PARAMS];
 	char		application_name[2 * RAFT_MAX_NODE_NAME + 32];
+	char		options[512];
 } RaftConnParams;
 
 /* address: where the host was found, NULL when no name stands for it. */

@@ -628,6 +628,17 @@ run_stream(Stream *stream)
 	return_to_transaction();
 }
 
+/* For a caller that has not set it: until the transaction is left. */
+static void
+bound_lock_waits(void)
+{
+	char		timeout[16];
+
+	snprintf(timeout, sizeof(timeout), "%d", raft_connect_timeout_ms);
+	(void) set_config_option("lock_timeout", timeout, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
 /*
  * raft.stream(protocol integer, group_id uuid, sender integer, sender_name text,
  *			   sender_log bigint, sender_boot bigint, incarnation bigint,
@@ -640,6 +651,7 @@ serve(FunctionCallInfo fcinfo, Stream *stream)
 	StreamCall *call = &stream->call;
 
 	check_context(fcinfo);
+	bound_lock_waits();
 	read_call(fcinfo, call);
 
 	if (call->protocol != RAFT_PROTOCOL_VERSION)

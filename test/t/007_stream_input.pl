@@ -76,14 +76,25 @@ my $result = $superuser->query('BEGIN; ' . call());
 is($result->{error}{C}, '25001', 'a stream inside a transaction block is refused');
 $superuser->query('ROLLBACK');
 
-$superuser->query($_)
-  foreach 'CREATE ROLE guest LOGIN', 'CREATE ROLE half LOGIN', 'GRANT USAGE ON SCHEMA raft TO half',
-  'GRANT EXECUTE ON PROCEDURE raft.stream TO half';
-foreach my $role (qw(guest half))
-{
-	$result = $cluster->client($victim, user => $role)->query(call());
-	is($result->{error}{C}, '42501', "role $role without the right may not open a stream");
-}
+$superuser->query($_) foreach 'CREATE ROLE guest LOGIN', 'CREATE ROLE courier LOGIN REPLICATION';
+$result = $cluster->client($victim, user => 'guest')->query(call());
+is($result->{error}{C}, '42501', "a role without REPLICATION may not open a stream");
+my $courier = $cluster->client($victim, user => 'courier', timeout => 30);
+$courier->send_query(call());
+is(($courier->receive)[0], 'W', 'one with it may, without any grant');
+$courier->close;
+$courier = $cluster->client($victim, user => 'courier');
+$result = $courier->query($_)
+  and is($result->{error}{C}, '42501', "but not: $_")
+  foreach 'TABLE raft.node', 'TABLE raft.peers', 'TABLE raft.resets', 'TABLE raft.log', 'TABLE raft.applied', 'TABLE raft.failures',
+  'DELETE FROM raft.peers', 'SELECT raft.stat()', 'SELECT raft.member_list()', 'SELECT raft_reset_identity()';
+
+# A lock in the way of a stream holds up this one call, and not for ever.
+my $locker = $cluster->client($victim);
+$locker->query($_) foreach 'BEGIN', 'LOCK TABLE raft.peers';
+$result = $superuser->query(call());
+is($result->{error}{C}, '55P03', 'a call that meets a lock ends after raft_pg.connect_timeout');
+$locker->query('ROLLBACK');
 $result = $cluster->client($victim, user => 'guest')->query("SELECT raft_propose('x'::text)");
 is($result->{error}{C}, '42501', 'nor propose');
 $result = $cluster->client($victim, user => 'guest')->query('SELECT * FROM raft_state()');

@@ -53,6 +53,7 @@ typedef enum RaftMutant
 	MUTANT_COMPACTED_ONE_MORE,	/* 45: one entry too many is taken for compacted */
 	MUTANT_OLDER_OP_VOUCHES,	/* 46: with many writes under way one vouches for a later one */
 	MUTANT_FORMED_BY_MAJORITY,	/* 83: a majority decides before the logs are known */
+	MUTANT_STUCK_DISK_LEADS,	/* 54: a disk that is stuck costs no leadership */
 	MUTANT_OUTGOING_IGNORED,	/* 84: the outgoing half of a joint quorum is ignored */
 	MUTANT_ROOM_IGNORED,		/* 80: entries are sent to a peer without room for them */
 	MUTANT_COUNT

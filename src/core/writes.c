@@ -154,7 +154,7 @@ writes_durable(RaftCore *core, RaftOp op)
 RaftTime
 writes_stuck_at(const RaftCore *core)
 {
-	if (core->n_pending == 0 || core->settings.disk_timeout == 0)
+	if (core->n_pending == 0 || core->settings.disk_timeout == 0 || MUTANT(STUCK_DISK_LEADS))
 		return RAFT_NEVER;
 	return core->pending[0].started + core->settings.disk_timeout;
 }

@@ -43,6 +43,8 @@ calm(Lab *lab)
 	net->duplicate_percent = 0;
 	net->replay_percent = 0;
 	net->corrupt_percent = 0;
+	if (s->core.disk_timeout != 0)
+		s->core.disk_timeout = 3 * SLOW_FLUSH;	/* that a flush is waited for, and its own */
 	s->core.max_batch_bytes = 64 * 1024;
 	s->core.max_inflight_bytes = 1024 * 1024;
 	if (s->core.max_inflight < 8)
@@ -429,6 +431,34 @@ expect_leader_to_survive_standstill(Lab *lab)
 			  "a standstill costs node %u its leadership", leader);
 }
 
+/*
+ * A disk that is stuck for longer than the timeout costs leadership, on purpose: somebody else
+ * leads then, and commands commit.  When the disk works again, its server follows.
+ */
+static void
+expect_stuck_disk_to_cost_leadership(Lab *lab)
+{
+	RaftNodeId	stuck = expect_leader(lab);
+	Disk	   *disk = &lab->nodes[stuck].disk;
+	RaftTime	until = lab->now + lab->settings.core.disk_timeout + LEADER_TIME + 2 * COMMAND_TIME;
+
+	if (!cluster_is_quorum(lab, ~(UINT32_C(1) << stuck)))
+		return;
+	lab_trace(lab, "test: the disk of n%u, which leads, is stuck", stuck);
+	disk->stuck_until = until;
+	cluster_start(lab, stuck, cluster_number(1));
+	cluster_sleep(lab, lab->settings.core.disk_timeout + 2 * lab->settings.core.heartbeat_interval);
+	lab_check(lab, lab->nodes[stuck].status.role != RAFT_LEADER,
+			  "node %u leads, though its disk is stuck", stuck);
+	lab_check(lab, expect_leader(lab) != stuck, "node %u leads again, though its disk is stuck", stuck);
+	if (lab->now < until)
+		cluster_sleep(lab, until - lab->now);
+	disk->stuck_until = 0;
+	expect_command(lab, false);
+	lab_check(lab, cluster_until(lab, CONVERGE_TIME, 50 * MS, has_converged, NULL),
+			  "the logs do not become equal after a disk was stuck");
+}
+
 /* May two of those that are well, and are not the bridge, reach each other both ways? */
 static bool
 are_friends(Lab *lab, RaftNodeId a, RaftNodeId b)
@@ -515,6 +545,8 @@ liveness_phase(Lab *lab, const Plan *plan)
 	expect_calm(lab, "in the end");
 	if (lab->n > 1 && plan_well(plan) == lab->n)
 		expect_leader_to_survive_standstill(lab);
+	if (lab->settings.core.disk_timeout != 0 && plan_well(plan) == lab->n)
+		expect_stuck_disk_to_cost_leadership(lab);
 	if (lab->settings.bridge != 0)
 		expect_bridge_to_lead(lab);
 }

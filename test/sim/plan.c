@@ -44,6 +44,7 @@ static const Knob knobs[] = {
 	KNOB("max_batch_bytes", settings.core.max_batch_bytes, 64 * 1024),
 	KNOB("max_inflight", settings.core.max_inflight, 8),
 	KNOB("max_inflight_bytes", settings.core.max_inflight_bytes, 1024 * 1024),
+	KNOB("disk_timeout_us", settings.core.disk_timeout, 0),
 	KNOB("disk_latency_us", settings.disk_latency, 0),
 	KNOB("crash_keeps_some", settings.crash_keeps_some, 0),
 	KNOB("apply_delay_us", settings.apply_delay, 0),

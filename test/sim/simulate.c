@@ -425,6 +425,7 @@ draw_host(Draw *draw)
 	s->core.max_batch_bytes = (uint32_t) pick_of(rng, 1, 200, 1000, 65536);
 	s->core.max_inflight = (uint32_t) pick_of(rng, 1, 2, 8, 64);
 	s->core.max_inflight_bytes = rng_percent(rng, 30) ? 2000 : 1024 * 1024;
+	s->core.disk_timeout = pick_of(rng, 0, 500 * MS, 2 * T, 5 * T);
 	s->disk_latency = pick_of(rng, 0, 1, 3, 20, 100) * MS;
 	s->crash_keeps_some = rng_percent(rng, 70);
 	s->tick_lateness = rng_percent(rng, 30) ? 20 * MS : 0;

@@ -312,6 +312,7 @@ check_state(const RaftCore *core)
 	raft_assert(core->synced <= core->written && core->term_op <= core->written);
 	raft_assert(core->durable <= core->trail.last);
 	raft_assert(core->trail.first - 1 <= core->applied);
+	raft_assert(core->trail.n_runs <= RAFT_LIMIT_RUNS);
 	raft_assert(core->applied <= core->visible);
 	raft_assert(core->visible <= raft_min(core->commit, core->durable));
 	raft_assert(core->floor <= core->commit);
@@ -412,6 +413,7 @@ raft_core_status(const RaftCore *core, RaftStatus *status)
 	status->applied = core->applied;
 	status->floor = core->floor;
 	status->n_runs = core->trail.n_runs;
+	status->runs_full = !trail_can_begin_term(&core->trail);
 	status->written = core->written;
 	status->synced = core->synced;
 	status->leader_contact = core->leader_contact;

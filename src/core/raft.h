@@ -409,6 +409,8 @@ typedef struct RaftStatus
 	RaftIndex	applied;		/* durably applied */
 	RaftIndex	floor;			/* every member has entries up to here: may be compacted */
 	uint32_t	n_runs;			/* term runs from first to last, <= RAFT_MAX_RUNS */
+	bool		runs_full;		/* no room for another term: no campaign, and no entry of another
+								 * term is taken, until compaction makes room */
 	RaftOp		written;		/* last op handed out */
 	RaftOp		synced;			/* last op reported durable */
 	bool		has_quorum;		/* leader: heard from a quorum; follower: hears a leader */

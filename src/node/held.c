@@ -122,7 +122,7 @@ watch_elections(RaftNode *node)
 
 	if (!raft_node_may_campaign(node))
 		now = RAFT_LOG_NO_BYTES;
-	else if (node->published.n_runs >= RAFT_MAX_RUNS)
+	else if (node->published.runs_full)
 		now = RAFT_LOG_NO_TERMS;
 	if (now == before)
 		return;

@@ -129,9 +129,10 @@ core_trail(Lab *lab)
 		{
 			case 0:
 			case 1:
-				term += rng_below(rng, 2);
 				if (last + count >= lengthof(terms))
 					break;
+				if (trail_can_begin_term(&trail))
+					term += rng_below(rng, 2);
 				trail_append(&trail, term, count);
 				while (count-- > 0)
 					terms[++last] = term;
@@ -326,7 +327,7 @@ core_full_of_terms(Lab *lab)
 	for (uint32_t i = 0; i < RAFT_MAX_RUNS - 1; i++)
 		terms[i] = 2 + i;
 	solo = solo_boot(lab, 3, RAFT_MAX_RUNS + 1, 0, terms, RAFT_MAX_RUNS - 1);
-	lab_check(lab, solo.status.n_runs == RAFT_MAX_RUNS, "%u runs", solo.status.n_runs);
+	lab_check(lab, solo.status.n_runs == RAFT_MAX_RUNS && solo.status.runs_full, "%u runs", solo.status.n_runs);
 	solo_receive(&solo, solo_append(RAFT_MAX_RUNS + 1, RAFT_MAX_RUNS, RAFT_MAX_RUNS, 1, newer, 2));
 	solo_durable(&solo);
 	lab_check(lab, solo.status.last == RAFT_MAX_RUNS + 1 && solo.status.n_runs == RAFT_MAX_RUNS,
@@ -354,7 +355,7 @@ core_full_of_terms(Lab *lab)
 	lab_check(lab, solo.status.last == RAFT_MAX_RUNS + 2 &&
 			  solo_must_send(&solo, RAFT_MSG_APPEND_REPLY, 2)->log_index == RAFT_MAX_RUNS + 2,
 			  "compaction makes no room for a term");
-	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_APPLIED, .u.applied = {2, 2}});
+	lab_check(lab, !solo.status.runs_full, "there is room for one more");
 }
 
 /* What the leader may send after an answer that waited for the disk. */
@@ -651,6 +652,58 @@ core_refused_campaigns(Lab *lab)
 	lab_check(lab, solo.actions->deadline <= solo.now + 100 * MS + SOLO_TIMEOUT / 2, "a first refusal");
 }
 
+/*
+ * More writes are under way than there is room for: those that share a place are durable
+ * with the youngest of them, never with an older one.
+ */
+static void
+core_many_writes(Lab *lab)
+{
+	const RaftTerm terms[] = {1};
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	const uint32_t n = RAFT_MAX_PENDING + 3;
+	RaftIndex	last = 1;
+
+	for (uint32_t i = 1; i <= n; i++)
+		solo_receive(&solo, solo_append(1, i, 1, 1, terms, 1));
+	for (RaftOp op = 1; op <= n; op++)
+	{
+		const RaftMessage *reply;
+
+		solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_WRITE_DURABLE, .u.op = op});
+		reply = solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2);
+		lab_check(lab, solo.status.durable <= 1 + op && solo.status.durable >= last,
+				  "after write %llu of %u the log is durable up to %llu", (unsigned long long) op, n,
+				  (unsigned long long) solo.status.durable);
+		lab_check(lab, reply != NULL && reply->log_index <= 1 + op, "what is not durable is acknowledged");
+		last = solo.status.durable;
+	}
+	lab_check(lab, last == 1 + n, "what is durable is not known to be");
+}
+
+/* The oldest entry of a compacted log is compared as any other. */
+static void
+core_first_after_compaction(Lab *lab)
+{
+	RaftRun		run = {.first = 5, .term = 2};
+	RaftConfig	config = {.index = 1, .identified = true, .n_members = 2, .members = {
+			{.id = 1, .flags = RAFT_MEMBER_VOTER}, {.id = 2, .flags = RAFT_MEMBER_VOTER}
+		}};
+	RaftBoot	boot = {
+		.term = 2, .first = 5, .last = 6, .base_term = 2, .commit = 4, .applied = 4,
+		.runs = &run, .n_runs = 1, .configs = &config, .n_configs = 1
+	};
+	Solo		solo = solo_boot_from(lab, &boot);
+
+	solo_receive(&solo, solo_append(4, 5, 3, 4, NULL, 0));
+	solo_durable(&solo);
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2) != NULL &&
+			  !solo_sent(&solo, RAFT_MSG_APPEND_REPLY, 2)->granted, "another entry is taken for the same");
+	lab_check(lab, solo.status.verified == 0, "another entry is taken for confirmed");
+	solo_receive(&solo, solo_append(4, 4, 2, 4, (RaftTerm[]) {3}, 1));
+	lab_check(lab, solo.status.last == 5 && raft_core_term_at(solo.core, 5) == 3, "it does not give way");
+}
+
 /* --------------------------------------------------------------- leaders */
 
 /* Proposals of one event that are more than one message holds. */
@@ -775,6 +828,8 @@ const LabTest core_tests[] = {
 	{"core_overtaken_vote", "unit", 0, 1, core_overtaken_vote},
 	{"core_many_held_answers", "unit", 0, 1, core_many_held_answers},
 	{"core_leader_unreachable", "unit", 0, 1, core_leader_unreachable},
+	{"core_many_writes", "unit", 0, 1, core_many_writes},
+	{"core_first_after_compaction", "unit", 0, 1, core_first_after_compaction},
 	{"core_refused_campaigns", "unit", 0, 5, core_refused_campaigns},
 	{"core_batch_of_one_step", "unit", 0, 1, core_batch_of_one_step},
 	{"core_window_of_bytes", "unit", 0, 1, core_window_of_bytes},

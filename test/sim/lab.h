@@ -702,6 +702,7 @@ extern const LabTest ladder_a_tests[];	/* each ends with a NULL name */
 extern const LabTest ladder_b_tests[];
 extern const LabTest ladder_c_tests[];
 extern const LabTest simulate_tests[];
+extern const LabTest formation_tests[];
 extern const LabTest lesson_tests[];
 extern const LabTest lesson_core_tests[];
 extern const LabTest lesson_fault_tests[];

@@ -252,6 +252,34 @@ lesson_leader_without_quorum_steps_down(Lab *lab)
 }
 
 /*
+ * Only answers to its appends tell a leader that it leads: others of its term may come
+ * from those who do not hear it.
+ */
+static void
+lesson_only_answers_keep_a_leader(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	RaftMessage prevote = solo_vote_request(2, 2, 1, 1);
+	RaftTime	start;
+
+	prevote.type = RAFT_MSG_PREVOTE;
+	solo_become_leader(&solo, 1, 3);
+	start = solo.now;
+	solo_durable(&solo);
+	while (solo.status.role == RAFT_LEADER && solo.now < start + 4 * SOLO_TIMEOUT)
+	{
+		solo_tick(&solo);
+		solo_receive(&solo, prevote);
+		solo_receive(&solo, solo_vote_request(3, 2, 1, 1));
+		solo_receive(&solo, solo_vote_request(3, 1, 1, 1));
+		solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, 3, 2, 1, true));
+		solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 3, 1, 1, false));
+		solo_receive(&solo, solo_ack(2, 1, 1));
+	}
+	lab_check(lab, solo.now <= start + 2 * SOLO_TIMEOUT, "a leader that nobody follows stays");
+}
+
+/*
  * Answers that come later than an election timeout do not unseat a leader: its
  * followers, who wait up to three of them, still follow it.
  */
@@ -520,6 +548,7 @@ const LabTest lesson_core_tests[] = {
 	{"lesson_vote_waits_for_the_disk", "lesson", 0, 5, lesson_vote_waits_for_the_disk},
 	{"lesson_prevote_changes_nothing", "lesson", 0, 5, lesson_prevote_changes_nothing},
 	{"lesson_leader_without_quorum_steps_down", "lesson", 0, 5, lesson_leader_without_quorum_steps_down},
+	{"lesson_only_answers_keep_a_leader", "lesson", 0, 5, lesson_only_answers_keep_a_leader},
 	{"lesson_late_answers_unseat_nobody", "lesson", 0, 5, lesson_late_answers_unseat_nobody},
 	{"lesson_stale_reply_is_dropped", "lesson", 0, 5, lesson_stale_reply_is_dropped},
 	{"lesson_late_short_append_never_truncates", "lesson", 0, 5, lesson_late_short_append_never_truncates},

@@ -437,13 +437,13 @@ draw_host(Draw *draw)
 	if (draw->storm && s->disk_latency > 3 * MS)
 		s->disk_latency = 3 * MS;
 	if (rng_percent(rng, 40))
-		s->max_pending = (uint32_t) rng_between(rng, 1, 4);
+		s->max_pending = (uint32_t) rng_between(rng, 1, RAFT_MAX_PENDING < 4 ? RAFT_MAX_PENDING : 4);
 	if (rng_percent(rng, 40))
-		s->max_held = (uint32_t) rng_between(rng, 1, 3);
+		s->max_held = (uint32_t) rng_between(rng, 1, RAFT_MAX_HELD < 3 ? RAFT_MAX_HELD : 3);
 	if (!draw->storm && rng_percent(rng, 10))
 	{
 		/* only compaction takes term runs away */
-		s->max_runs = (uint32_t) rng_between(rng, 4, 20);
+		s->max_runs = (uint32_t) rng_between(rng, 4, RAFT_MAX_RUNS < 20 ? RAFT_MAX_RUNS : 20);
 		s->compact = true;
 	}
 }

@@ -188,6 +188,11 @@ CREATE FUNCTION @extschema@.raft_propose(command text, timeout interval DEFAULT 
 COMMENT ON FUNCTION @extschema@.raft_propose(text, interval)
     IS 'the same for text, sent as its bytes in the encoding of this database';
 
+CREATE FUNCTION @extschema@.raft_propose(command jsonb, timeout interval DEFAULT NULL) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'raft_sql_propose_jsonb' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_propose(jsonb, interval)
+    IS 'the same for jsonb, sent as the bytes of its text';
+
 CREATE FUNCTION @extschema@.raft_propose_async(command bytea, OUT index bigint, OUT term bigint,
                                                OUT is_leader boolean)
     AS 'MODULE_PATHNAME', 'raft_sql_propose_async' LANGUAGE c;
@@ -200,6 +205,12 @@ CREATE FUNCTION @extschema@.raft_propose_async(command text, OUT index bigint, O
 COMMENT ON FUNCTION @extschema@.raft_propose_async(text)
     IS 'the same for text, sent as its bytes in the encoding of this database';
 
+CREATE FUNCTION @extschema@.raft_propose_async(command jsonb, OUT index bigint, OUT term bigint,
+                                               OUT is_leader boolean)
+    AS 'MODULE_PATHNAME', 'raft_sql_propose_async_jsonb' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_propose_async(jsonb)
+    IS 'the same for jsonb, sent as the bytes of its text';
+
 CREATE FUNCTION @extschema@.raft_wait(index bigint, term bigint DEFAULT NULL, timeout interval DEFAULT NULL)
     RETURNS boolean
     AS 'MODULE_PATHNAME', 'raft_sql_wait' LANGUAGE c;
@@ -211,6 +222,12 @@ CREATE FUNCTION @extschema@.raft_set_apply(apply_function regprocedure, timeout 
     AS 'MODULE_PATHNAME', 'raft_sql_set_apply' LANGUAGE c;
 COMMENT ON FUNCTION @extschema@.raft_set_apply(regprocedure, interval)
     IS 'sets the function (bigint, bytea) that gets every command from here on, on every node; NULL for none';
+
+CREATE FUNCTION @extschema@.raft_set_apply(apply_function text, timeout interval DEFAULT NULL)
+    RETURNS bigint
+    AS 'MODULE_PATHNAME', 'raft_sql_set_apply_by_name' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_set_apply(text, interval)
+    IS 'the same by its name, with or without argument types';
 
 -- ---------------------------------------------------------------------------
 -- State
@@ -439,10 +456,13 @@ REVOKE ALL ON FUNCTION @extschema@.raft_start(text, json, text),
                        @extschema@.raft_reset_identity(),
                        @extschema@.raft_propose(bytea, interval),
                        @extschema@.raft_propose(text, interval),
+                       @extschema@.raft_propose(jsonb, interval),
                        @extschema@.raft_propose_async(bytea),
                        @extschema@.raft_propose_async(text),
+                       @extschema@.raft_propose_async(jsonb),
                        @extschema@.raft_wait(bigint, bigint, interval),
                        @extschema@.raft_set_apply(regprocedure, interval),
+                       @extschema@.raft_set_apply(text, interval),
                        @extschema@.raft_state(),
                        @extschema@.raft_is_leader(),
                        @extschema@.raft_leader(),

@@ -157,6 +157,24 @@ SELECT node FROM raft_start();
 SELECT raft_propose('after the stop') AS restarted \gset
 SELECT index = :restarted AS applied, command FROM applied ORDER BY index DESC LIMIT 1;
 
+-- by its name alone, whatever else is called so; by name and arguments; as regprocedure
+CREATE FUNCTION apply(text) RETURNS void LANGUAGE sql AS '';
+SELECT raft_set_apply('apply') > 0 AS set, raft_set_apply('public.apply ') > 0 AS qualified;
+SELECT raft_set_apply('apply(bigint, bytea)'::regprocedure) > 0 AS set;
+DROP FUNCTION apply(text);
+SELECT raft_set_apply('missing');
+SELECT raft_set_apply('one_argument');
+SELECT raft_set_apply('');
+SELECT apply_function FROM raft.applied;
+
+-- jsonb comes as its text
+SELECT raft_propose('{"b": 1,   "a": [true, null, "é"]}'::jsonb) AS json \gset
+SELECT command FROM applied WHERE index = :json;
+SELECT is_leader FROM raft_propose_async('"async"'::jsonb);
+SELECT raft_propose('and the next') - :json AS place;
+SELECT command FROM applied WHERE index > :json ORDER BY index;
+SELECT raft_propose(NULL::jsonb);
+
 DROP EXTENSION raft_pg;
 DROP TABLE applied, parent, child, server;
 DROP FUNCTION apply, apply_owned, apply_sql, one_argument, a_set;

@@ -22,7 +22,7 @@ CREATE ROLE regress_raft_nobody;
 CREATE ROLE regress_raft_monitor IN ROLE pg_monitor;
 CREATE ROLE regress_raft_app;
 GRANT EXECUTE ON FUNCTION raft_start(text, json, text), raft_stop(), raft_propose(text, interval),
-    raft_set_apply(regprocedure, interval) TO regress_raft_app;
+    raft_set_apply(regprocedure, interval), raft_set_apply(text, interval) TO regress_raft_app;
 
 SET ROLE regress_raft_nobody;
 SELECT raft_start();

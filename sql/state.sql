@@ -6,7 +6,7 @@ SELECT count(*) FROM raft_cluster;
 \d raft.members
 \d raft_cluster
 \d pg_stat_raft_sessions
-SELECT oid::regprocedure AS function FROM pg_proc WHERE proname LIKE 'raft\_%' ORDER BY 1::text;
+SELECT oid::regprocedure AS function FROM pg_proc WHERE proname LIKE 'raft\_%' ORDER BY proname, oid::regprocedure::text;
 
 SELECT node FROM raft_start('solo');
 SELECT raft_propose('one') AS first \gset

@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
@@ -24,16 +26,22 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "node/proposals.h"
+#include "parser/parse_func.h"
 #include "stop_point.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/varlena.h"
 
 PG_FUNCTION_INFO_V1(raft_sql_propose);
+PG_FUNCTION_INFO_V1(raft_sql_propose_jsonb);
 PG_FUNCTION_INFO_V1(raft_sql_propose_async);
+PG_FUNCTION_INFO_V1(raft_sql_propose_async_jsonb);
 PG_FUNCTION_INFO_V1(raft_sql_set_apply);
+PG_FUNCTION_INFO_V1(raft_sql_set_apply_by_name);
 
 /*
  * As PreventInTransactionBlock(), which knows no more than that: most who meet this have a
@@ -76,28 +84,47 @@ check_transaction(const char *function)
 				 errdetail("What is proposed would stay when the transaction is rolled back.")));
 }
 
-/* bytea or text: bytes either way. */
-static struct varlena *
-command_arg(FunctionCallInfo fcinfo, int argument)
+static void
+check_not_null(FunctionCallInfo fcinfo)
 {
-	struct varlena *command;
-	Size		size;
-
-	if (PG_ARGISNULL(argument))
+	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("command must not be null")));
+}
 
-	/* Look at the size first: a huge value need not be read from its pieces. */
-	size = toast_raw_datum_size(PG_GETARG_DATUM(argument)) - VARHDRSZ;
+static void
+check_size(Size size)
+{
 	if (size > raft_max_command_bytes())
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("command is too large"),
 				 errdetail("It has %zu bytes; \"raft_pg.max_command_size\" allows %zu.",
 						   size, raft_max_command_bytes())));
-	command = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(argument));
-	return command;
+}
+
+/* bytea or text: bytes either way. */
+static struct varlena *
+command_arg(FunctionCallInfo fcinfo)
+{
+	check_not_null(fcinfo);
+
+	/* Look at the size first: a huge value need not be read from its pieces. */
+	check_size(toast_raw_datum_size(PG_GETARG_DATUM(0)) - VARHDRSZ);
+	return PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
+}
+
+/* jsonb: its text, since the stored form is none of the apply function's business. */
+static struct varlena *
+jsonb_command_arg(FunctionCallInfo fcinfo)
+{
+	char	   *command;
+
+	check_not_null(fcinfo);
+	command = DatumGetCString(DirectFunctionCall1(jsonb_out, PG_GETARG_DATUM(0)));
+	check_size(strlen(command));
+	return cstring_to_text(command);
 }
 
 /* Hands a command over and waits; ERROR unless it is placed or applied, as asked for. */
@@ -111,10 +138,9 @@ propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size, long 
 	raft_stop_point("answered");
 }
 
-Datum
-raft_sql_propose(PG_FUNCTION_ARGS)
+static Datum
+propose_command(FunctionCallInfo fcinfo, struct varlena *command)
 {
-	struct varlena *command = command_arg(fcinfo, 0);
 	long		timeout_ms = raft_timeout_arg(fcinfo, 1);
 	RaftGroup  *group;
 	RaftProposalResult result;
@@ -126,11 +152,22 @@ raft_sql_propose(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64((int64) result.index);
 }
 
-/* The laboratory's Start: at once, and no error when another node leads. */
 Datum
-raft_sql_propose_async(PG_FUNCTION_ARGS)
+raft_sql_propose(PG_FUNCTION_ARGS)
 {
-	struct varlena *command = command_arg(fcinfo, 0);
+	return propose_command(fcinfo, command_arg(fcinfo));
+}
+
+Datum
+raft_sql_propose_jsonb(PG_FUNCTION_ARGS)
+{
+	return propose_command(fcinfo, jsonb_command_arg(fcinfo));
+}
+
+/* The laboratory's Start: at once, and no error when another node leads. */
+static Datum
+propose_command_async(FunctionCallInfo fcinfo, struct varlena *command)
+{
 	RaftProposalResult result = {.outcome = RAFT_OUTCOME_NOT_LEADER};
 	RaftGroup  *group;
 	TupleDesc	descriptor;
@@ -156,6 +193,20 @@ raft_sql_propose_async(PG_FUNCTION_ARGS)
 	nulls[2] = false;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
 }
+
+Datum
+raft_sql_propose_async(PG_FUNCTION_ARGS)
+{
+	return propose_command_async(fcinfo, command_arg(fcinfo));
+}
+
+Datum
+raft_sql_propose_async_jsonb(PG_FUNCTION_ARGS)
+{
+	return propose_command_async(fcinfo, jsonb_command_arg(fcinfo));
+}
+
+/* --- raft_set_apply() --- */
 
 /* ERROR unless every command can be handed to this function. */
 static void
@@ -205,10 +256,33 @@ apply_function_name(Oid oid)
 	return name;
 }
 
-Datum
-raft_sql_set_apply(PG_FUNCTION_ARGS)
+/*
+ * A function given as text: with its argument types, or by its name alone.  There can be
+ * but one of that name that is able to get commands; if there is none, the only one of that name
+ * is to be told what is wrong with it.
+ */
+static Oid
+lookup_apply_function(char *text)
 {
-	char	   *name = PG_ARGISNULL(0) ? pstrdup("") : apply_function_name(PG_GETARG_OID(0));
+	Oid			types[] = {INT8OID, BYTEAOID};
+	int			length = strlen(text);
+	Oid			oid;
+
+	while (length > 0 && isspace((unsigned char) text[length - 1]))
+		length--;
+	if (length > 0 && text[length - 1] == ')')
+		return DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(text)));
+
+	oid = LookupFuncName(textToQualifiedNameList(cstring_to_text_with_len(text, length)),
+						 lengthof(types), types, true);
+	if (OidIsValid(oid))
+		return oid;
+	return DatumGetObjectId(DirectFunctionCall1(regprocin, CStringGetDatum(text)));
+}
+
+static Datum
+set_apply(FunctionCallInfo fcinfo, char *name)
+{
 	long		timeout_ms = raft_timeout_arg(fcinfo, 1);
 	RaftGroup  *group;
 	RaftProposalResult result;
@@ -217,4 +291,22 @@ raft_sql_set_apply(PG_FUNCTION_ARGS)
 	group = raft_group_require();
 	propose(group, RAFT_ENTRY_SET_APPLY, name, strlen(name), timeout_ms, &result);
 	PG_RETURN_INT64((int64) result.index);
+}
+
+Datum
+raft_sql_set_apply(PG_FUNCTION_ARGS)
+{
+	return set_apply(fcinfo, PG_ARGISNULL(0) ? pstrdup("") : apply_function_name(PG_GETARG_OID(0)));
+}
+
+Datum
+raft_sql_set_apply_by_name(PG_FUNCTION_ARGS)
+{
+	char	   *name;
+
+	if (PG_ARGISNULL(0))
+		name = pstrdup("");
+	else
+		name = apply_function_name(lookup_apply_function(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+	return set_apply(fcinfo, name);
 }

@@ -169,7 +169,7 @@ raft_proposal_check(RaftGroup *group, const RaftProposalResult *result)
 			ereport(ERROR,
 					(errcode(result->sqlstate),
 					 errmsg_internal("%s", result->message),
-					 errdetail("The command was committed at index %llu; this error is its result on every node.",
+					 errdetail("The command was committed at index %llu; this error is its result on every node that has the same tables and functions.",
 							   (unsigned long long) result->index)));
 			break;
 

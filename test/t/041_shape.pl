@@ -13,7 +13,7 @@ use Test::More;
 
 my $cluster = RaftCluster->new(
 	nodes    => ['a'],
-	settings => { 'raft_pg.max_groups' => 6, 'raft_pg.log_size' => '4MB', 'raft_pg.max_command_size' => '64kB' });
+	settings => { 'raft_pg.max_groups' => 6, 'max_worker_processes' => 32, 'raft_pg.log_size' => '4MB', 'raft_pg.max_command_size' => '64kB' });
 my $node = $cluster->node('a');
 $cluster->start;
 

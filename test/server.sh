@@ -67,6 +67,7 @@ missing_packages()
     fi
     if [ "${1:-}" = tests ]; then
         perl -MIPC::Run -MTest::More -e 1 2>/dev/null || echo libipc-run-perl
+        command -v openssl >/dev/null || echo openssl
     fi
     if [ "$(id -u)" = 0 ]; then
         command -v setpriv >/dev/null || echo util-linux

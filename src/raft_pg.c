@@ -287,7 +287,10 @@ _PG_init(void)
 	raft_guard_init();
 	raft_statement_init();
 	raft_lifecycle_init();
-	raft_launcher_register();
+
+	/* pg_upgrade wants its servers for itself: no group runs in them */
+	if (!IsBinaryUpgrade)
+		raft_launcher_register();
 
 	raft_preloaded = true;
 }

@@ -390,8 +390,13 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.index IS 'place of the comma
 COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.term IS 'term in which the command got its place';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.since IS 'when this wait began; for a command, from the queue to the applier';
 
--- What a member tells another that asks for raft_cluster.  As its owner: the role of the
--- connection needs no right but this one.
+-- What a member tells another that asks for raft_cluster.  As its owner, since the role of the
+-- connection has no other right; it checks by itself who that is.
+CREATE FUNCTION raft.may_ask() RETURNS boolean
+    AS 'MODULE_PATHNAME', 'raft_sql_may_ask' LANGUAGE c STABLE;
+COMMENT ON FUNCTION raft.may_ask()
+    IS 'true when the role of the session may ask for raft.report(), else an error';
+
 CREATE FUNCTION raft.report(OUT node text, OUT version text, OUT role text, OUT term bigint, OUT leader text,
                             OUT has_quorum boolean, OUT durable_index bigint, OUT commit_index bigint,
                             OUT applied_index bigint, OUT state text, OUT error text,
@@ -403,10 +408,10 @@ CREATE FUNCTION raft.report(OUT node text, OUT version text, OUT role text, OUT 
                || ' (PostgreSQL ' || pg_catalog.current_setting('server_version') || ')',
            s.role, s.term, s.leader, s.has_quorum, w.durable_index, s.commit_index, s.applied_index,
            s.state, s.error, NULL, NULL, NULL
-        FROM @extschema@.raft_state() s LEFT JOIN raft.stat() w ON true
+        FROM @extschema@.raft_state() s LEFT JOIN raft.stat() w ON true WHERE raft.may_ask()
     UNION ALL
     SELECT p.node, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, p.match_index, p.lag, p.lag_time
-        FROM raft.stat_replication() p WHERE p.progress IS NOT NULL
+        FROM raft.stat_replication() p WHERE raft.may_ask() AND p.progress IS NOT NULL
     $$;
 COMMENT ON FUNCTION raft.report()
     IS 'this node as it describes itself, and on a leader what it knows of each peer; called by raft_cluster of another node';
@@ -445,7 +450,7 @@ CREATE FUNCTION @extschema@.raft_stat_reset() RETURNS void
 COMMENT ON FUNCTION @extschema@.raft_stat_reset() IS 'sets the counters of pg_stat_raft and pg_stat_raft_replication to zero';
 
 -- ---------------------------------------------------------------------------
--- Rights: nothing for PUBLIC but the call that opens a stream, status for pg_monitor
+-- Rights: nothing for PUBLIC but what members call, status for pg_monitor
 -- ---------------------------------------------------------------------------
 
 REVOKE ALL ON SCHEMA raft FROM PUBLIC;
@@ -471,14 +476,15 @@ REVOKE ALL ON FUNCTION @extschema@.raft_start(text, json, text),
 REVOKE ALL ON @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster,
               @extschema@.pg_stat_raft_sessions FROM PUBLIC;
 
--- it checks by itself whether the caller has REPLICATION
+-- they check by themselves whether the caller has REPLICATION
 GRANT USAGE ON SCHEMA raft TO PUBLIC;
 GRANT EXECUTE ON PROCEDURE raft.stream TO PUBLIC;
+GRANT EXECUTE ON FUNCTION raft.report() TO PUBLIC;
 
 GRANT USAGE ON SCHEMA raft TO pg_monitor;
 GRANT SELECT ON raft.members, @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster,
                 @extschema@.pg_stat_raft_sessions
     TO pg_monitor;
-GRANT EXECUTE ON FUNCTION raft.member_list(), raft.stat(), raft.stat_replication(), raft.report(), raft.cluster(), raft.sessions(),
+GRANT EXECUTE ON FUNCTION raft.member_list(), raft.stat(), raft.stat_replication(), raft.cluster(), raft.sessions(),
                           @extschema@.raft_state(), @extschema@.raft_is_leader(), @extschema@.raft_leader()
     TO pg_monitor;

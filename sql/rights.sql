@@ -1,9 +1,9 @@
--- rights: nothing for PUBLIC but to open a stream, status for pg_monitor, the rest by GRANT
+-- rights: nothing for PUBLIC but what members call, status for pg_monitor, the rest by GRANT
 CREATE EXTENSION raft_pg;
 SELECT node FROM raft_start();
 SELECT raft_propose('by the superuser') > 0 AS proposed;
 
--- every routine and relation of the extension is closed to PUBLIC, but the one that checks by itself, and has a comment
+-- every routine and relation of the extension is closed to PUBLIC, but those that check by themselves, and has a comment
 SELECT p.oid::regprocedure FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
     WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
     AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'raft_pg')
@@ -21,6 +21,7 @@ SELECT a.attrelid::regclass, a.attname FROM pg_depend d JOIN pg_attribute a ON a
 CREATE ROLE regress_raft_nobody;
 CREATE ROLE regress_raft_monitor IN ROLE pg_monitor;
 CREATE ROLE regress_raft_app;
+CREATE ROLE regress_raft_member REPLICATION;
 GRANT EXECUTE ON FUNCTION raft_start(text, json, text), raft_stop(), raft_propose(text, interval),
     raft_set_apply(regprocedure, interval), raft_set_apply(text, interval) TO regress_raft_app;
 
@@ -45,6 +46,13 @@ SELECT * FROM raft.report();
 SELECT * FROM pg_stat_raft_sessions;
 SELECT raft_stat_reset();
 CALL raft.stream(1, gen_random_uuid(), 1, 'a', 1, 1, 1, '{}', 1, 1, 'b');
+RESET ROLE;
+
+-- the role of a member: what members call, and nothing else
+SET ROLE regress_raft_member;
+SELECT node, role, state FROM raft.report();
+SELECT * FROM raft.stat();
+SELECT * FROM raft_cluster;
 RESET ROLE;
 
 SET ROLE regress_raft_monitor;
@@ -83,7 +91,7 @@ RESET ROLE;
 
 DROP EXTENSION raft_pg;
 DROP FUNCTION superuser_function, own_function;
-DROP ROLE regress_raft_nobody, regress_raft_monitor, regress_raft_app;
+DROP ROLE regress_raft_nobody, regress_raft_monitor, regress_raft_app, regress_raft_member;
 
 -- a group of one, too; members, whom the server connects to with its own passwords, are for superusers
 CREATE ROLE regress_raft_app;

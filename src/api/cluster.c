@@ -13,14 +13,17 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "catalog/pg_authid.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "net/ask.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(raft_sql_cluster);
+PG_FUNCTION_INFO_V1(raft_sql_may_ask);
 
 /* Intervals as seconds: they read the same under every IntervalStyle. */
 #define REPORT \
@@ -44,6 +47,24 @@ enum
 	ROW_HAS_QUORUM, ROW_MATCH, ROW_COMMIT, ROW_APPLIED, ROW_LAG, ROW_LAG_TIME, ROW_STATE,
 	ROW_REASON, ROW_COLUMNS
 };
+
+/*
+ * Called by raft.report(), which runs as its owner: those may ask who may open a stream, and
+ * those who may see the figures anyway.
+ */
+Datum
+raft_sql_may_ask(PG_FUNCTION_ARGS)
+{
+	Oid			role = GetOuterUserId();
+
+	if (!superuser_arg(role) && !has_rolreplication(role) &&
+		!has_privs_of_role(role, ROLE_PG_MONITOR))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to ask for the state of a Raft node"),
+				 errdetail("Only superusers, roles with REPLICATION and members of pg_monitor may do so.")));
+	PG_RETURN_BOOL(true);
+}
 
 /* What this node would answer. */
 static void

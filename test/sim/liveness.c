@@ -378,6 +378,8 @@ expect_calm(Lab *lab, const char *when, uint64_t backlog)
 		if (lab->nodes[i].clock_rate > fastest)
 			fastest = lab->nodes[i].clock_rate;
 	most = most * fastest / 1000;
+	if (backlog > 0)
+		most *= 2;				/* entries that there is room for now, and the commit that tells of them */
 	most += faulty * (lab->n - 1) * 8 * (IDLE_TIME / s->core.election_timeout + 2);
 	cluster_sleep(lab, IDLE_TIME);
 	most_bytes = most * SMALL_MESSAGE + backlog +

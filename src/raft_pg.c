@@ -52,6 +52,12 @@ int			raft_record_events_limit_mb = 1024;
 
 bool		raft_preloaded = false;
 
+/*
+ * A heartbeat waits behind the command that is being written or sent: the largest one
+ * has to be through in a part of the election timeout, on a busy machine, too.
+ */
+#define MAX_COMMAND_SIZE_KB	1024
+
 /* True once the sizes that bound max_command_size can no longer change. */
 static bool sizes_are_fixed = false;
 
@@ -74,7 +80,7 @@ max_command_limit_kb(void)
 	int64		overhead_kb = RAFT_MAX_BATCH_BYTES / 1024 + 1;
 	int64		log_kb = (int64) raft_log_size_mb * 1024 / 4;
 
-	return (int) Max(1, Min(frame_kb - overhead_kb, log_kb));
+	return (int) Max(1, Min(MAX_COMMAND_SIZE_KB, Min(frame_kb - overhead_kb, log_kb)));
 }
 
 /*
@@ -159,7 +165,7 @@ define_reloadable_settings(void)
 							"Largest command that can be proposed.",
 							NULL,
 							&raft_max_command_size_kb,
-							256, 1, 64 * 1024,
+							256, 1, MAX_COMMAND_SIZE_KB,
 							PGC_SIGHUP, GUC_UNIT_KB,
 							check_max_command_size, NULL, NULL);
 

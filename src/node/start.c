@@ -33,6 +33,9 @@
 /* Appends to one peer that may be under way. */
 #define MAX_INFLIGHT			32
 
+/* Bytes of them: a heartbeat waits behind all that is under way to its peer. */
+#define MAX_INFLIGHT_BYTES		(2 * 1024 * 1024)
+
 /* After a commit, an idle peer is told within this time. */
 #define COMMIT_NOTICE_US		5000
 
@@ -74,7 +77,7 @@ raft_node_settings(void)
 	settings.max_inflight = MAX_INFLIGHT;
 	settings.disk_timeout = (RaftTime) raft_disk_timeout_ms * 1000;
 	/* half of the inbox over there, if it is set up like ours */
-	settings.max_inflight_bytes = (uint32) raft_inbox_size_kb * 1024 / 2;
+	settings.max_inflight_bytes = Min((uint32) raft_inbox_size_kb * 1024 / 2, MAX_INFLIGHT_BYTES);
 	return settings;
 }
 

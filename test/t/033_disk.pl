@@ -7,41 +7,16 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Utils;
 use RaftCluster;
+use RaftDisk;
 use Test::More;
 
 my $cluster = RaftCluster->new(
 	settings => { 'raft_pg.election_timeout' => '1s', 'raft_pg.heartbeat_interval' => '50ms',
 		'raft_pg.disk_timeout' => '10min' });
-my $preload = PostgreSQL::Test::Utils::tempdir() . '/disk.so';
-system('cc', '-Wall', '-shared', '-fPIC', '-o', $preload, "$FindBin::RealBin/lib/disk.c", '-ldl') == 0
-  or BAIL_OUT('could not compile the disk');
+my $disk = RaftDisk->new($cluster);
 
-# Written in place: the servers have it mapped.
-sub set_disk
-{
-	my ($name, $stands_still) = @_;
-	my $path = $cluster->node($name)->data_dir . '/disk';
-
-	open my $file, -e $path ? '+<' : '>', $path or die "$path: $!";
-	syswrite $file, -s $path ? pack('l', $stands_still) : pack('ll', $stands_still, 0);
-	close $file;
-	return;
-}
-
-sub wait_stuck
-{
-	my ($name) = @_;
-	return $cluster->wait_until("somebody to wait for the disk of $name",
-		sub { (unpack 'll', PostgreSQL::Test::Utils::slurp_file($cluster->node($name)->data_dir . '/disk'))[1] > 0 });
-}
-
-set_disk($_, 0) foreach $cluster->names;
-{
-	local $ENV{LD_PRELOAD} = $preload;
-	$cluster->start_servers;
-}
+$disk->start_servers;
 $cluster->create_state;
 $cluster->start_groups;
 my $leader = $cluster->wait_leader;
@@ -69,39 +44,39 @@ sub wait_heartbeats
 
 foreach my $round (1 .. 3)
 {
-	set_disk($leader, 1);
+	$disk->stop($leader);
 	$client->send_query("SELECT raft_propose('slow disk $round'::text)");
-	ok(wait_stuck($leader), "round $round: the leader's disk stands still");
+	ok($disk->wait_stuck($leader), "round $round: the leader's disk stands still");
 	ok(wait_heartbeats($leader), 'heartbeats go out, and answers come in');
 	is($cluster->value($leader, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%slow disk%' AND pid <> pg_backend_pid() AND state = 'active'"),
 		1, 'nothing is acknowledged');
 	is($cluster->state($leader)->{role}, 'leader', 'the leader leads on');
-	set_disk($leader, 0);
+	$disk->go_on($leader);
 	ok(!$client->answer->{error}, 'then the command is applied');
 }
 is($cluster->state($leader)->{term}, $term, 'all in one term');
 
 # What is queued behind a stuck write has not been appended: its timeout says so.
-set_disk($leader, 1);
+$disk->stop($leader);
 $client->send_query("SELECT raft_propose('first'::text)");
-wait_stuck($leader);
+$disk->wait_stuck($leader);
 my $queued = $cluster->client($leader);
 is($queued->query("SELECT raft_propose('second'::text, '100 ms')")->{error}{C}, '57P03',
 	'what comes meanwhile can still be withdrawn');
-set_disk($leader, 0);
+$disk->go_on($leader);
 ok(!$client->answer->{error}, 'the first is applied');
 
 # --- a follower's disk ---
 
-set_disk($follower, 1);
+$disk->stop($follower);
 my $index = $cluster->propose($leader, 'without this follower');
 ok($index, "a follower's disk stands still: the others go on");
-ok(wait_stuck($follower), 'while it waits for its disk');
+ok($disk->wait_stuck($follower), 'while it waits for its disk');
 ok(wait_heartbeats($leader), 'it answers heartbeats');
 cmp_ok($cluster->state($follower)->{applied_index}, '<', $index, 'but applies nothing that is not on its disk');
 is( $cluster->value($leader, "SELECT match_index < $index FROM pg_stat_raft_replication WHERE node = '$follower'"),
 	't', 'nor does it acknowledge it');
-set_disk($follower, 0);
+$disk->go_on($follower);
 ok($cluster->wait_same_state, 'then it catches up');
 
 # --- the process that waits for the disk ---
@@ -131,13 +106,13 @@ ok($cluster->wait_same_state, 'all three hold the same');
 $cluster->node($_)->safe_psql('postgres', q{ALTER SYSTEM SET raft_pg.disk_timeout = '500ms'}) foreach $cluster->names;
 $cluster->node($_)->safe_psql('postgres', 'SELECT pg_reload_conf()') foreach $cluster->names;
 $cluster->wait_until('the setting', sub { $cluster->value($leader, 'SHOW raft_pg.disk_timeout') eq '500ms' });
-set_disk($leader, 1);
+$disk->stop($leader);
 $client->send_query("SELECT raft_propose('on a stuck disk'::text)");
 my $next = $cluster->wait_leader($follower, $other);
 ok($next && $next ne $leader, 'a disk that is stuck for longer than raft_pg.disk_timeout: another node leads');
 ok($cluster->propose($next, 'with the new leader'), 'and takes commands');
 isnt($cluster->state($leader)->{role}, 'leader', 'the old leader has given up');
-set_disk($leader, 0);
+$disk->go_on($leader);
 my $answer = $client->answer;
 like($answer->{error}{C} // 'none', qr/^(?:none|08007|40001)$/, 'its proposer learns what is true');
 ok($cluster->wait_same_state, 'with its disk back it follows');

@@ -3,7 +3,19 @@
 
 =head1 NAME
 
-RaftDisk - what happens to the data directory of a stopped server
+RaftDisk - servers whose disk stands still when it is told to
+
+=head1 SYNOPSIS
+
+  my $disk = RaftDisk->new($cluster);
+  $disk->start_servers;
+  $disk->stop('a');
+  $disk->wait_stuck('a');
+  $disk->go_on('a');
+
+=head1 DESCRIPTION
+
+Whoever wants WAL on disk waits: see disk.c.
 
 =cut
 
@@ -12,74 +24,57 @@ package RaftDisk;
 use strict;
 use warnings;
 
-use File::Copy ();
-use File::Find ();
-use File::Path ();
+use File::Basename qw(dirname);
 use PostgreSQL::Test::Utils;
+use Test::More;
 
-# A copy as an operator makes it, with owners and times.
-sub copy
+sub new
 {
-	my ($from, $to) = @_;
-	PostgreSQL::Test::Utils::system_or_bail('cp', '-a', $from, $to);
-	return $to;
+	my ($class, $cluster) = @_;
+	my $preload = PostgreSQL::Test::Utils::tempdir() . '/disk.so';
+
+	system('cc', '-Wall', '-shared', '-fPIC', '-o', $preload, dirname(__FILE__) . '/disk.c', '-ldl') == 0
+	  or BAIL_OUT('could not compile the disk');
+	return bless { cluster => $cluster, preload => $preload }, $class;
 }
 
-# Puts another directory in the place of a server's own, which is returned under its new
-# name.
-sub replace
+sub start_servers
 {
-	my ($node, $by) = @_;
-	my $kept = $node->data_dir . '.' . ++$RaftDisk::kept;
+	my ($self) = @_;
 
-	rename $node->data_dir, $kept or die "rename: $!";
-	copy($by, $node->data_dir);
-	chmod 0700, $node->data_dir;
-	return $kept;
-}
-
-# Puts a directory that replace() has moved away back.
-sub put_back
-{
-	my ($node, $kept) = @_;
-
-	File::Path::remove_tree($node->data_dir);
-	rename $kept, $node->data_dir or die "rename: $!";
+	$self->go_on($_) foreach $self->{cluster}->names;
+	local $ENV{LD_PRELOAD} = $self->{preload};
+	$self->{cluster}->start_servers;
 	return;
 }
 
-# Sets the contents of a directory back to an earlier state, as a snapshot of the disk does: a
-# file that exists stays the same file.
-sub set_back
+sub path
 {
-	my ($node, $image) = @_;
-	my $data = $node->data_dir;
-	my %there;
+	my ($self, $name) = @_;
+	return $self->{cluster}->node($name)->data_dir . '/disk';
+}
 
-	File::Find::find({ no_chdir => 1, wanted => sub {
-			my $path = substr $File::Find::name, length $image;
-			$there{$path} = 1;
-			mkdir "$data$path" if -d $File::Find::name && !-d "$data$path";
-			overwrite($File::Find::name, "$data$path") if -f $File::Find::name;
-		} }, $image);
-	File::Find::finddepth({ no_chdir => 1, wanted => sub {
-			return if $there{ substr $File::Find::name, length $data };
-			-d $File::Find::name ? rmdir $File::Find::name : unlink $File::Find::name;
-		} }, $data);
+# Written in place: the servers have it mapped.
+sub set
+{
+	my ($self, $name, $stands_still) = @_;
+	my $path = $self->path($name);
+
+	open my $file, -e $path ? '+<' : '>', $path or die "$path: $!";
+	syswrite $file, -s $path ? pack('l', $stands_still) : pack('ll', $stands_still, 0);
+	close $file;
 	return;
 }
 
-sub overwrite
-{
-	my ($from, $to) = @_;
-	my $mode = -e $to ? '+<' : '>';
+sub stop  { my ($self, $name) = @_; return $self->set($name, 1); }
+sub go_on { my ($self, $name) = @_; return $self->set($name, 0); }
 
-	open my $in, '<:raw', $from or die "$from: $!";
-	open my $out, "$mode:raw", $to or die "$to: $!";
-	File::Copy::copy($in, $out) or die "$to: $!";
-	truncate $out, -s $from or die "$to: $!";
-	close $out or die "$to: $!";
-	return;
+# Until somebody waits for the disk.
+sub wait_stuck
+{
+	my ($self, $name) = @_;
+	return $self->{cluster}->wait_until("somebody to wait for the disk of $name",
+		sub { (unpack 'll', PostgreSQL::Test::Utils::slurp_file($self->path($name)))[1] > 0 });
 }
 
 1;

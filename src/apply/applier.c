@@ -255,7 +255,7 @@ store_applied(Applier *applier)
 {
 	RaftApplied applied = {applier->applied, applier->state.failures, applier->state.function};
 
-	if (applier->store_at == 0 ||
+	if (applier->store_at == 0 || raft_mutant("store_late") ||
 		(applier->unstored_bytes < (Size) raft_log_size_mb * 1024 * 1024 / STORE_LOG_SHARE &&
 		 raft_now() < applier->store_at))
 		return;

@@ -30,6 +30,33 @@ $cluster->start_again($away);
 is($cluster->wait_leader, $leader, 'it returns to the same leader');
 is($cluster->state($away)->{term}, $term, 'and to the same term');
 
+# A connection breaks, and its node is well: its followers do not forget it.  Slow heartbeats
+# leave a slow machine the time to send one before two are missing.
+my %slow = ('heartbeat_interval' => '500ms', 'election_timeout' => '5s');
+foreach my $name ($cluster->names)
+{
+	$cluster->value($name, "ALTER SYSTEM SET raft_pg.$_ = '$slow{$_}'") foreach sort keys %slow;
+	$cluster->value($name, 'SELECT pg_reload_conf()');
+}
+my $ended = 0;
+for my $round (1 .. 5)
+{
+	$cluster->wait_until('both streams to the leader',
+		sub {
+			$cluster->value($leader,
+				'SELECT count(*) FROM pg_stat_raft_replication WHERE incoming') == 2;
+		});
+	$ended += $cluster->value($leader,
+		"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'CALL raft.stream%'");
+}
+is($ended, 10, 'the streams to the leader are ended five times');
+is($cluster->state($leader)->{term}, $term, 'ending the streams to the leader does not depose it');
+foreach my $name ($cluster->names)
+{
+	$cluster->value($name, "ALTER SYSTEM RESET raft_pg.$_") foreach sort keys %slow;
+	$cluster->value($name, 'SELECT pg_reload_conf()');
+}
+
 ok($cluster->kill9($leader), 'the leader dies');
 my @left = $cluster->others($leader);
 my $next = $cluster->wait_leader(@left);

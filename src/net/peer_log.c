@@ -67,7 +67,7 @@ static void
 read_peer(Relation relation, RaftNodeId id, Peer *peer)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TableScanDesc scan = raft_beginscan(relation, snapshot);
 	HeapTuple	tuple;
 
 	peer->tuple = NULL;

@@ -53,7 +53,7 @@ raft_resets_contain(uint64 incarnation)
 {
 	Relation	relation = raft_table_open(&raft_resets_table, AccessShareLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TableScanDesc scan = raft_beginscan(relation, snapshot);
 	HeapTuple	tuple;
 	bool		found = false;
 

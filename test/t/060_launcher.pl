@@ -17,7 +17,7 @@ my $cluster = RaftCluster->new(
 	nodes    => ['a'],
 	settings => {
 		# places for the launcher and one group
-		'max_worker_processes'            => 3,
+		'max_worker_processes'            => 4,
 		'max_logical_replication_workers' => 0
 	});
 my $node = $cluster->node('a');

@@ -92,7 +92,7 @@ is($cluster->client($leader)->query("SELECT raft_propose('nobody leads'::text, '
 foreach my $name ($leader, $other)
 {
 	is($cluster->state($name)->{term}, $term, "$name has not campaigned");
-	is(node_worker($name), $workers{$name}, 'its worker lives');
+	ok($cluster->wait_until("the worker of $name", sub { node_worker($name) == $workers{$name} }), 'its worker lives');
 	unlike(log_of($name), qr/FATAL:  \d+ bytes do not fit/, 'and none has ended for want of room');
 	like(error_of($name), qr/no room for the first entry/, 'its state says why');
 }

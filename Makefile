@@ -36,7 +36,7 @@ OBJS = \
 	src/core/trail.o src/core/writes.o \
 	src/log/identity.o src/log/page_write.o src/log/pages.o src/log/reader.o src/log/recover.o src/log/ring.o \
 	src/log/scan.o src/log/tableam.o src/log/writer.o \
-	src/net/ask.o src/net/conninfo.o src/net/inbox.o src/net/link.o src/net/lookup.o src/net/peer.o src/net/peer_log.o src/net/refusals.o src/net/stream.o \
+	src/net/ask.o src/net/conninfo.o src/net/environment.o src/net/inbox.o src/net/link.o src/net/lookup.o src/net/peer.o src/net/peer_log.o src/net/refusals.o src/net/stream.o \
 	src/node/actions.o src/node/flusher.o src/node/group.o src/node/held.o src/node/launcher.o src/node/lifecycle.o src/node/node_row.o \
 	src/node/outcome.o src/node/process.o src/node/proposals.o src/node/publish.o src/node/record.o src/node/resets.o src/node/space.o src/node/start.o src/node/starts.o \
 	src/node/waiting.o src/node/worker.o

@@ -148,7 +148,7 @@ ALTER TABLE raft.resets ENABLE ALWAYS TRIGGER refuse_change;
 CREATE PROCEDURE raft.stream(protocol integer, group_id uuid, sender integer, sender_name text,
                              sender_log bigint, sender_boot bigint, incarnation bigint,
                              former_starts bigint[], last_index bigint, sender_term bigint,
-                             recipient text)
+                             environment text, recipient text)
     AS 'MODULE_PATHNAME', 'raft_stream' LANGUAGE c;
 COMMENT ON PROCEDURE raft.stream
     IS 'takes the messages of another node; called by its worker only';

@@ -45,7 +45,7 @@ SELECT * FROM raft_cluster;
 SELECT * FROM raft.report();
 SELECT * FROM pg_stat_raft_sessions;
 SELECT raft_stat_reset();
-CALL raft.stream(1, gen_random_uuid(), 1, 'a', 1, 1, 1, '{}', 1, 1, 'b');
+CALL raft.stream(1, gen_random_uuid(), 1, 'a', 1, 1, 1, '{}', 1, 1, '', 'b');
 RESET ROLE;
 
 -- the role of a member: what members call, and nothing else

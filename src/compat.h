@@ -86,6 +86,13 @@ typedef RelFileNode RaftRelFile;
 #define raft_smgropen(file)			smgropen(file, InvalidBackendId)
 #endif
 
+/* The locale of a database whose provider is not libc: for any other since 17, for ICU before. */
+#if PG_VERSION_NUM >= 170000
+#define RAFT_DATABASE_LOCALE_COLUMN Anum_pg_database_datlocale
+#else
+#define RAFT_DATABASE_LOCALE_COLUMN Anum_pg_database_daticulocale
+#endif
+
 /* Path of the main fork's first file, palloc'd or static as the version has it. */
 #if PG_VERSION_NUM >= 180000
 #define raft_rel_path(file)			pstrdup(relpathperm(file, MAIN_FORKNUM).str)

@@ -400,9 +400,10 @@ send_call(RaftLink *link, RaftTime now)
 	const RaftPeersInit *self = link->self;
 	char	   *self_name = PQescapeLiteral(link->conn, self->self_name, strlen(self->self_name));
 	char	   *peer_name = PQescapeLiteral(link->conn, link->name, strlen(link->name));
+	char	   *environment = PQescapeLiteral(link->conn, self->environment, strlen(self->environment));
 	char		group[2 * RAFT_GROUP_ID_BYTES + 1];
 	StringInfoData call;
-	bool		ok = self_name != NULL && peer_name != NULL;
+	bool		ok = self_name != NULL && peer_name != NULL && environment != NULL;
 
 	for (int i = 0; i < RAFT_GROUP_ID_BYTES; i++)
 		snprintf(group + 2 * i, 3, "%02x", self->group[i]);
@@ -419,13 +420,14 @@ send_call(RaftLink *link, RaftTime now)
 			appendStringInfo(&call, "%s" INT64_FORMAT, i > 0 ? "," : "",
 							 (int64) self->former_starts[i]);
 		appendStringInfo(&call, "}'::pg_catalog.int8[], " UINT64_FORMAT "::pg_catalog.int8, "
-						 UINT64_FORMAT "::pg_catalog.int8, %s)",
-						 link->own->last, link->own->term, peer_name);
+						 UINT64_FORMAT "::pg_catalog.int8, %s, %s)",
+						 link->own->last, link->own->term, environment, peer_name);
 		ok = PQsetnonblocking(link->conn, 1) == 0 && PQsendQuery(link->conn, call.data) == 1;
 	}
 	pfree(call.data);
 	PQfreemem(self_name);
 	PQfreemem(peer_name);
+	PQfreemem(environment);
 
 	if (!ok)
 	{

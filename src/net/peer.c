@@ -64,6 +64,7 @@ raft_peers_create(const RaftPeersInit *init)
 	peers->self = *init;
 	strlcpy(peers->self_name, init->self_name, sizeof(peers->self_name));
 	peers->self.self_name = peers->self_name;
+	peers->self.environment = pstrdup(init->environment);
 	peers->rebuild = true;
 	before_shmem_exit(close_all, PointerGetDatum(peers));
 	return peers;

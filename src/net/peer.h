@@ -54,6 +54,7 @@ typedef struct RaftPeersInit
 	uint64		incarnation;
 	uint64	   *former_starts;	/* oldest first */
 	uint32		n_former_starts;
+	const char *environment;	/* net/environment.h */
 	/* a stream was opened, an open one broke; called by raft_peers_wait() only */
 	void		(*opened) (void *arg, RaftNodeId peer);
 	void		(*unreachable) (void *arg, RaftNodeId peer);

@@ -29,6 +29,7 @@
  */
 #undef ENABLE_GSS
 
+#include "net/environment.h"
 #include "net/inbox.h"
 #include "net/peer_log.h"
 #include "net/refusals.h"
@@ -67,6 +68,7 @@ typedef struct StreamCall
 	int32		protocol;
 	uint8		group[RAFT_GROUP_ID_BYTES];
 	RaftPeerStart sender;
+	char	   *environment;	/* of the sender's database */
 	char	   *recipient;
 } StreamCall;
 
@@ -174,7 +176,8 @@ read_call(FunctionCallInfo fcinfo, StreamCall *call)
 	read_starts(PG_GETARG_ARRAYTYPE_P(7), sender);
 	sender->last = (RaftIndex) PG_GETARG_INT64(8);
 	sender->term = (RaftTerm) PG_GETARG_INT64(9);
-	call->recipient = text_to_cstring(PG_GETARG_TEXT_PP(10));
+	call->environment = text_to_cstring(PG_GETARG_TEXT_PP(10));
+	call->recipient = text_to_cstring(PG_GETARG_TEXT_PP(11));
 }
 
 static RaftGroup *
@@ -643,7 +646,7 @@ bound_lock_waits(void)
  * raft.stream(protocol integer, group_id uuid, sender integer, sender_name text,
  *			   sender_log bigint, sender_boot bigint, incarnation bigint,
  *			   former_starts bigint[], last_index bigint, sender_term bigint,
- *			   recipient text)
+ *			   environment text, recipient text)
  */
 static void
 serve(FunctionCallInfo fcinfo, Stream *stream)
@@ -663,6 +666,7 @@ serve(FunctionCallInfo fcinfo, Stream *stream)
 	stream->group = running_group();
 	check_identities(stream->group, call);
 	stream->is_member = true;
+	raft_environment_check(call->sender.name, call->environment);
 	raft_check_peer_log(&call->sender);
 	stream->self = stream->group->node_id;
 

@@ -16,6 +16,7 @@
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
+#include "net/environment.h"
 #include "node/group.h"
 #include "node/node.h"
 #include "node/node_row.h"
@@ -49,6 +50,7 @@ typedef struct NodeRow
 	Oid			log_relation;
 	RaftRelFile log_file;
 	RaftIndex	applied;
+	char	   *environment;	/* for the life of the process */
 } NodeRow;
 
 bool		raft_node_opening_log = false;
@@ -138,6 +140,7 @@ read_row(NodeRow *row)
 		raft_applied_read(&applied);
 		row->applied = applied.index;
 		row->identity.vouched_for = find_voucher(row->log_file);
+		row->environment = MemoryContextStrdup(TopMemoryContext, raft_environment());
 	}
 
 	PopActiveSnapshot();
@@ -212,7 +215,7 @@ create_core(RaftNode *node, uint64 boot_count)
 }
 
 static void
-create_peers(RaftNode *node, const RaftLogRecovery *recovery)
+create_peers(RaftNode *node, const NodeRow *row, const RaftLogRecovery *recovery)
 {
 	RaftPeersInit init;
 
@@ -224,6 +227,7 @@ create_peers(RaftNode *node, const RaftLogRecovery *recovery)
 	init.incarnation = recovery->incarnation;
 	init.former_starts = recovery->former_starts;
 	init.n_former_starts = recovery->n_former_starts;
+	init.environment = row->environment;
 	init.opened = note_opened;
 	init.unreachable = note_unreachable;
 	init.arg = node;
@@ -349,7 +353,7 @@ raft_node_start(RaftGroup *group, Oid database)
 		raft_node_keep_config(node, recovery.boot.configs[i].index,
 							  recovery.config_data[i], recovery.config_size[i]);
 	create_core(node, recovery.boot_count);
-	create_peers(node, &recovery);
+	create_peers(node, &row, &recovery);
 	raft_inboxes_reset(group->inboxes);
 	raft_proposals_open(group);
 

@@ -40,11 +40,12 @@ sub call
 		former      => q('{}'),
 		last        => '1000000',
 		term        => '1000000',
+		environment => q('encoding UTF8, locale provider "c", collate "c", ctype "c"'),
 		recipient   => "'$victim'",
 		%change);
 
 	return 'CALL raft.stream('
-	  . join(', ', @argument{qw(protocol group sender sender_name log boot incarnation former last term recipient)}) . ')';
+	  . join(', ', @argument{qw(protocol group sender sender_name log boot incarnation former last term environment recipient)}) . ')';
 }
 
 # --- who may open a stream ---
@@ -58,6 +59,10 @@ my @calls     = (
 	[ 'a member under another number', { sender => 77 }, '42501', qr/not a member/ ],
 	[ 'a member with another log', { log => $log eq '1' ? 2 : 1 }, '55000', qr/another log/ ],
 	[ 'a start that does not know the last one', { incarnation => 1, former => q('{2,3}'), boot => $boot + 1 }, '55000', qr/older state/ ],
+	[ 'a database of another encoding',
+		{ environment => q('encoding LATIN1, locale provider "c", collate "c", ctype "c"') }, '55000', qr/differs from this one/ ],
+	[ 'a database of another collation',
+		{ environment => q('encoding UTF8, locale provider "c", collate "de_de.utf8", ctype "c"') }, '55000', qr/differs from this one/ ],
 	[ 'an earlier start', { boot => $boot - 1 }, '55000', qr/older state/ ],
 	[ 'a member with an unknown history', { former => q('{NULL}') }, '22004', qr/null/ ],
 	[ 'the recipient itself', { sender => $id{$victim}, sender_name => "'$victim'" }, '55000', qr/own identity/ ],

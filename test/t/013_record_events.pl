@@ -12,7 +12,7 @@ use RaftCluster;
 use RaftLoad;
 use Test::More;
 
-use constant HEADER => 124;
+use constant HEADER => 132;
 
 my @types = ('boot', 'tick', 'receive', 'propose', 'write durable', 'write failed',
 	'applied', 'compacted', 'peer unreachable', 'settings');

@@ -476,6 +476,7 @@ replay_all(Lab *lab)
 	for (RaftNodeId id = 1; passed && id <= inner.n; id++)
 	{
 		const Replay *past = NULL;
+		uint32_t	losses = 0;
 
 		for (size_t i = 0; passed && i < recordings.n; i++)
 		{
@@ -488,6 +489,9 @@ replay_all(Lab *lab)
 				continue;
 			if (replay == past)
 				replay = &replay_of[1 - i % 2];
+			if (recording->losses != losses)
+				past = NULL;	/* it came back with another disk */
+			losses = recording->losses;
 			passed = replay_one(lab, replay, past, recording->bytes, recording->size);
 			past = replay;
 		}

@@ -209,6 +209,7 @@ identity_lose(Node *node)
 	lost->next = node->lost;
 	node->lost = lost;
 	node->older = true;
+	node->losses++;
 }
 
 static bool

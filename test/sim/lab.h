@@ -416,6 +416,7 @@ struct Node
 	uint64_t	image_of;		/* the file that it is a copy of, or is */
 	NodeStart  *start;			/* the present one, or the last */
 	bool		older;			/* it came back with less than it had: it must not be listened to .. */
+	uint32_t	losses;			/* how often it came back with another disk */
 	struct LostLog *lost;		/* .. any more; this it had, and may have acknowledged */
 
 	RaftStatus	status;			/* after the last step */

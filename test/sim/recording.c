@@ -45,6 +45,7 @@ recording_begin(Lab *lab, const RaftInit *init)
 	recording->size = 0;
 	recording->open = 0;
 	recording->digest = 0;
+	recording->losses = lab->nodes[init->self].losses;
 	memcpy(header.group, lab_group, sizeof(header.group));
 	raft_eventlog_header(enlarge(recording, RAFT_EVENTLOG_HEADER), &header);
 }

@@ -80,6 +80,7 @@ typedef struct Recording
 	uint64_t	digest;
 	size_t		open;			/* where the record of the step at hand begins; 0 = none */
 	uint32_t	n_answers;		/* in it */
+	uint32_t	losses;			/* of disks, before it */
 } Recording;
 
 typedef struct Recordings

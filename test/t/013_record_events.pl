@@ -37,6 +37,7 @@ sub records
 	for (my $at = HEADER; $at + 24 <= length $bytes;)
 	{
 		my ($length, $type) = unpack 'V x8 C', substr($bytes, $at, 13);
+		die "no record at byte $at" if $length < 24 || !defined $types[$type];
 		push @records, [ $at, $length, $types[$type] ];
 		$at += $length;
 	}

@@ -16,7 +16,7 @@ my $cluster = RaftCluster->new(
 	settings => {
 		'raft_pg.inbox_size'       => '512kB',
 		'raft_pg.ring_size'        => '2MB',
-		'raft_pg.max_command_size' => '64MB',
+		'raft_pg.max_command_size' => '1MB',
 		'raft_pg.max_members'      => 3,
 		'raft_pg.max_groups'       => 4,
 		'fsync'                    => 'off'
@@ -27,7 +27,7 @@ $cluster->create_state;
 
 # --- sizes ---
 
-like(slurp_file($node->logfile), qr/WARNING:  "raft_pg.max_command_size" \(65536 kB\) is taken as \d+ kB/,
+like(slurp_file($node->logfile), qr/WARNING:  "raft_pg.max_command_size" \(1024 kB\) is taken as \d+ kB/,
 	'a size that the others have no room for is taken as the largest that they have');
 $node->safe_psql('postgres', 'SELECT raft_start()');
 ok($cluster->wait_until('the group', sub { ($cluster->state('a')->{role} // '') eq 'leader' }), 'the group runs');

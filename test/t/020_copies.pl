@@ -8,7 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use RaftCluster;
-use RaftDisk;
+use RaftDirectory;
 use Test::More;
 
 my $cluster = RaftCluster->new;
@@ -38,7 +38,7 @@ sub lose_all_but
 	$cluster->node($away)->stop;
 	ok($cluster->propose($leader, "acknowledged beside $what $_"), 'a command is acknowledged') foreach 1 .. 3;
 	$node->stop;
-	my $kept = RaftDisk::replace($node, $copy);
+	my $kept = RaftDirectory::replace($node, $copy);
 	$node->start;
 	recognised($what);
 	my $before = $cluster->digest($leader);
@@ -64,7 +64,7 @@ sub put_back
 	my ($kept) = @_;
 
 	$node->stop;
-	RaftDisk::put_back($node, $kept);
+	RaftDirectory::put_back($node, $kept);
 	$node->start;
 	$leader = $cluster->wait_leader;
 	ok($leader, 'the original directory is taken back');
@@ -90,7 +90,7 @@ if ($leader eq $copied)
 # --- a copy of the stopped server's directory ---
 
 $node->stop;
-my $copy = RaftDisk::copy($node->data_dir, $node->data_dir . '.copy');
+my $copy = RaftDirectory::copy($node->data_dir, $node->data_dir . '.copy');
 $node->start;
 $leader = $cluster->wait_leader;
 if ($leader eq $copied)
@@ -107,8 +107,8 @@ put_back($kept);
 my $refused = $cluster->client($copied)->query('SELECT raft_reset_identity()');
 is($refused->{error}{C}, '55000', 'the identity of a running node is not reset');
 $node->stop;
-my $moved = RaftDisk::copy($node->data_dir, $node->data_dir . '.moved');
-$kept = RaftDisk::replace($node, $moved);
+my $moved = RaftDirectory::copy($node->data_dir, $node->data_dir . '.moved');
+$kept = RaftDirectory::replace($node, $moved);
 $node->start;
 recognised('a directory that was moved to another disk');
 my $hint = $cluster->client($copied)->query(q{SELECT raft_propose('x'::text)});
@@ -129,7 +129,7 @@ is($cluster->value($copied, 'SELECT count(*) FROM raft.resets WHERE reset_by = c
 
 # It served once: another copy of the same state is a copy again.
 $node->stop;
-my $second = RaftDisk::replace($node, $moved);
+my $second = RaftDirectory::replace($node, $moved);
 $node->start;
 recognised('a second copy');
 

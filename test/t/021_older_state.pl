@@ -8,7 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use RaftCluster;
-use RaftDisk;
+use RaftDirectory;
 use Test::More;
 
 my $cluster = RaftCluster->new;
@@ -39,7 +39,7 @@ sub newest_again
 	my ($image) = @_;
 
 	$node->stop;
-	RaftDisk::set_back($node, $image);
+	RaftDirectory::set_back($node, $image);
 	$node->start;
 	$leader = $cluster->wait_leader;
 	ok($leader, 'with its newest state the node is taken back');
@@ -63,12 +63,12 @@ sub follow
 $cluster->propose($leader, "before $_") foreach 1 .. 3;
 ok($cluster->wait_same_state, 'all three hold the same');
 $node->stop;
-my $old = RaftDisk::copy($node->data_dir, $node->data_dir . '.old');
+my $old = RaftDirectory::copy($node->data_dir, $node->data_dir . '.old');
 $node->start;
 ok($leader = $cluster->wait_leader, 'the node starts once more');
 $node->stop;
-my $new = RaftDisk::copy($node->data_dir, $node->data_dir . '.new');
-RaftDisk::set_back($node, $old);
+my $new = RaftDirectory::copy($node->data_dir, $node->data_dir . '.new');
+RaftDirectory::set_back($node, $old);
 $node->start;
 refused(qr/comes in an older state than before/, 'a machine that is set back to before its last start');
 newest_again($new);
@@ -103,7 +103,7 @@ ok( $cluster->wait_until('the leader to note what was acknowledged', sub {
 		  eq 't' }),
 	'the leader remembers what the node has acknowledged');
 ok($cluster->kill9($set_back), 'the machine stops');
-RaftDisk::set_back($node, $node->backup_dir . '/running');
+RaftDirectory::set_back($node, $node->backup_dir . '/running');
 $node->start;
 ok( $cluster->wait_until("$leader to refuse it", sub {
 		($cluster->value($set_back, "SELECT last_error FROM pg_stat_raft_replication WHERE node = '$leader'") // '')

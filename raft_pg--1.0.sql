@@ -390,14 +390,14 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.index IS 'place of the comma
 COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.term IS 'term in which the command got its place';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_sessions.since IS 'when this wait began; for a command, from the queue to the applier';
 
--- What a member tells another that asks for raft_cluster.  As its owner, since the role of the
--- connection has no other right; it checks by itself who that is.
+-- What a member tells of itself, and another that asks for raft_cluster.  The latter as its owner,
+-- since the role of the connection has no other right; it checks by itself who that is.
 CREATE FUNCTION raft.may_ask() RETURNS boolean
     AS 'MODULE_PATHNAME', 'raft_sql_may_ask' LANGUAGE c STABLE;
 COMMENT ON FUNCTION raft.may_ask()
     IS 'true when the role of the session may ask for raft.report(), else an error';
 
-CREATE FUNCTION raft.report(OUT node text, OUT version text, OUT role text, OUT term bigint, OUT leader text,
+CREATE FUNCTION raft.own_report(OUT node text, OUT version text, OUT role text, OUT term bigint, OUT leader text,
                             OUT has_quorum boolean, OUT durable_index bigint, OUT commit_index bigint,
                             OUT applied_index bigint, OUT state text, OUT error text,
                             OUT match_index bigint, OUT lag bigint, OUT lag_time interval)
@@ -408,13 +408,23 @@ CREATE FUNCTION raft.report(OUT node text, OUT version text, OUT role text, OUT 
                || ' (PostgreSQL ' || pg_catalog.current_setting('server_version') || ')',
            s.role, s.term, s.leader, s.has_quorum, w.durable_index, s.commit_index, s.applied_index,
            s.state, s.error, NULL, NULL, NULL
-        FROM @extschema@.raft_state() s LEFT JOIN raft.stat() w ON true WHERE raft.may_ask()
+        FROM @extschema@.raft_state() s LEFT JOIN raft.stat() w ON true
     UNION ALL
     SELECT p.node, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, p.match_index, p.lag, p.lag_time
-        FROM raft.stat_replication() p WHERE raft.may_ask() AND p.progress IS NOT NULL
+        FROM raft.stat_replication() p WHERE p.progress IS NOT NULL
     $$;
+COMMENT ON FUNCTION raft.own_report()
+    IS 'this node as it describes itself, and on a leader what it knows of each peer; for raft_cluster of this node';
+
+CREATE FUNCTION raft.report(OUT node text, OUT version text, OUT role text, OUT term bigint, OUT leader text,
+                            OUT has_quorum boolean, OUT durable_index bigint, OUT commit_index bigint,
+                            OUT applied_index bigint, OUT state text, OUT error text,
+                            OUT match_index bigint, OUT lag bigint, OUT lag_time interval)
+    RETURNS SETOF record
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 5
+    AS 'SELECT r.* FROM raft.own_report() r WHERE raft.may_ask()';
 COMMENT ON FUNCTION raft.report()
-    IS 'this node as it describes itself, and on a leader what it knows of each peer; called by raft_cluster of another node';
+    IS 'the same, called by raft_cluster of another node; it goes by the role of the session, as inside it every caller is its owner: in a SECURITY DEFINER function use raft_cluster or raft.own_report()';
 
 CREATE FUNCTION raft.cluster(OUT node text, OUT node_id integer, OUT member text, OUT role text,
                              OUT reachable boolean, OUT version text, OUT term bigint, OUT leader text,
@@ -485,6 +495,6 @@ GRANT USAGE ON SCHEMA raft TO pg_monitor;
 GRANT SELECT ON raft.members, @extschema@.pg_stat_raft, @extschema@.pg_stat_raft_replication, @extschema@.raft_cluster,
                 @extschema@.pg_stat_raft_sessions
     TO pg_monitor;
-GRANT EXECUTE ON FUNCTION raft.member_list(), raft.stat(), raft.stat_replication(), raft.cluster(), raft.sessions(),
+GRANT EXECUTE ON FUNCTION raft.member_list(), raft.stat(), raft.stat_replication(), raft.cluster(), raft.own_report(), raft.sessions(),
                           @extschema@.raft_state(), @extschema@.raft_is_leader(), @extschema@.raft_leader()
     TO pg_monitor;

@@ -70,6 +70,20 @@ SELECT * FROM raft.node;
 SELECT * FROM raft.failures;
 RESET ROLE;
 
+-- a function of his serves others
+CREATE FUNCTION monitoring(OUT cluster text, OUT report text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    SELECT node || ' ' || state INTO cluster FROM raft_cluster;
+    SELECT node || ' ' || state INTO report FROM raft.own_report();
+END
+$$;
+ALTER FUNCTION monitoring() OWNER TO regress_raft_monitor;
+SET ROLE regress_raft_nobody;
+SELECT * FROM monitoring();
+SELECT * FROM raft.own_report();
+RESET ROLE;
+DROP FUNCTION monitoring;
+
 -- what was granted works without any right on the tables
 SET ROLE regress_raft_app;
 SELECT raft_propose('by the application') > 0 AS proposed;

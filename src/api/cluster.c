@@ -30,7 +30,9 @@ PG_FUNCTION_INFO_V1(raft_sql_may_ask);
 	"SELECT node, version, role, term, leader, has_quorum, durable_index, commit_index," \
 	" applied_index, state, error, match_index, lag," \
 	" pg_catalog.date_part('epoch', lag_time)::pg_catalog.text OPERATOR(pg_catalog.||) ' s'" \
-	" FROM " RAFT_SCHEMA ".report()"
+	" FROM " RAFT_SCHEMA
+#define REPORT_OF_OTHER		REPORT ".report()"
+#define REPORT_OF_SELF		REPORT ".own_report()"
 
 /* The columns of a report. */
 enum
@@ -49,8 +51,8 @@ enum
 };
 
 /*
- * Called by raft.report(), which runs as its owner: those may ask who may open a stream, and
- * those who may see the figures anyway.
+ * Called by raft.report(), which runs as its owner, so that the current user tells nothing:
+ * those may ask who may open a stream, and those who may see the figures anyway.
  */
 Datum
 raft_sql_may_ask(PG_FUNCTION_ARGS)
@@ -73,8 +75,8 @@ ask_self(RaftAnswer *answer)
 	MemoryContext context = CurrentMemoryContext;
 
 	SPI_connect();
-	if (SPI_execute(REPORT, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read %s.report()", RAFT_SCHEMA);
+	if (SPI_execute(REPORT_OF_SELF, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read %s.own_report()", RAFT_SCHEMA);
 	answer->reached = true;
 	answer->n_rows = (int) SPI_processed;
 	answer->n_columns = REPORT_COLUMNS;
@@ -240,7 +242,7 @@ raft_sql_cluster(PG_FUNCTION_ARGS)
 		place[i] = ++n_others;
 	}
 	ask_self(&answers[0]);
-	raft_ask_members(others, n_others, node.node, REPORT, raft_connect_timeout_ms);
+	raft_ask_members(others, n_others, node.node, REPORT_OF_OTHER, raft_connect_timeout_ms);
 	for (int i = 0; i <= n_others; i++)
 		check_answer(&answers[i]);
 

@@ -43,6 +43,47 @@ REINDEX TABLE CONCURRENTLY raft.failures;
 CREATE TABLE mine (index bigint REFERENCES raft.failures);
 DROP TABLE mine;
 
+-- nobody locks its rows and tables, whatever rights he has: the workers would wait
+CREATE ROLE regress_raft_writer;
+GRANT pg_write_all_data, pg_read_all_data TO regress_raft_writer;
+GRANT CREATE ON SCHEMA elsewhere TO regress_raft_writer;
+GRANT USAGE ON SCHEMA elsewhere TO regress_raft_writer;
+SET ROLE regress_raft_writer;
+SELECT node_id FROM raft.peers FOR UPDATE;
+\echo :LAST_ERROR_SQLSTATE
+SELECT node_id FROM raft.peers FOR KEY SHARE;
+SELECT applied_index FROM raft.applied FOR SHARE;
+SELECT node FROM raft.node FOR NO KEY UPDATE;
+SELECT number FROM raft.failures FOR UPDATE;
+SELECT incarnation FROM raft.resets FOR UPDATE;
+CREATE VIEW elsewhere.applied AS SELECT * FROM raft.applied;
+CREATE VIEW elsewhere.twice AS SELECT 1 AS one WHERE EXISTS (SELECT FROM elsewhere.applied);
+SELECT applied_index FROM elsewhere.applied FOR UPDATE;
+UPDATE elsewhere.applied SET applied_index = 0;
+LOCK TABLE raft.failures IN SHARE MODE;
+\echo :LAST_ERROR_SQLSTATE
+LOCK TABLE raft.peers, raft.node;
+LOCK TABLE raft.log IN ROW EXCLUSIVE MODE;
+LOCK TABLE raft.members;
+LOCK TABLE elsewhere.applied;
+LOCK TABLE elsewhere.twice IN ROW SHARE MODE;
+DELETE FROM raft.peers;
+RESET ROLE;
+SELECT node_id FROM raft.peers FOR UPDATE;
+LOCK TABLE raft.applied;
+-- but it can be read; others lock what is theirs; failures, and members by a superuser, can be forgotten
+BEGIN;
+LOCK TABLE raft.applied IN ACCESS SHARE MODE;
+SET LOCAL ROLE regress_raft_writer;
+CREATE TABLE elsewhere.mine AS SELECT count(*) FROM raft.node;
+SELECT * FROM elsewhere.mine FOR UPDATE;
+LOCK TABLE elsewhere.mine;
+DELETE FROM raft.failures;
+RESET ROLE;
+DELETE FROM raft.peers;
+ROLLBACK;
+DROP VIEW elsewhere.twice, elsewhere.applied;
+
 -- all of that did no harm
 SELECT raft_propose('still here') > 0 AS proposed;
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -51,4 +92,4 @@ SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 DROP EXTENSION raft_pg;
 DROP SCHEMA elsewhere;
 DROP FUNCTION nothing;
-DROP ROLE regress_raft_owner;
+DROP ROLE regress_raft_owner, regress_raft_writer;

@@ -31,7 +31,7 @@ INSERT INTO raft.node SELECT * FROM raft.node;
 INSERT INTO raft.failures SELECT 0, 0, 0, '', '', now();
 UPDATE raft.failures SET number = 0;
 MERGE INTO raft.applied a USING (VALUES (0)) v (n) ON true WHEN MATCHED THEN UPDATE SET applied_index = n;
-\copy raft.failures FROM program 'echo'
+\copy raft.failures FROM '/dev/null'
 RESET ROLE;
 UPDATE raft.applied SET applied_index = 0;
 SET session_replication_role = replica;

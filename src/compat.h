@@ -74,6 +74,17 @@ typedef RelFileNode RaftRelFile;
 #define RAFT_EXECUTOR_RUN_ARGS		query, direction, count, execute_once
 #endif
 
+/* Rights to check are kept apart from the range table since 16. */
+#if PG_VERSION_NUM >= 160000
+#define RAFT_CHECK_PERMS_PARAMS		List *range_table, List *permissions, bool complain
+#define RAFT_CHECK_PERMS_ARGS		range_table, permissions, complain
+#define RaftPermissions				RTEPermissionInfo
+#else
+#define RAFT_CHECK_PERMS_PARAMS		List *permissions, bool complain
+#define RAFT_CHECK_PERMS_ARGS		permissions, complain
+#define RaftPermissions				RangeTblEntry
+#endif
+
 /* For functions that do not return: 18's word, which stands first. */
 #ifndef pg_noreturn
 #define pg_noreturn _Noreturn

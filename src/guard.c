@@ -10,6 +10,8 @@
  * GRANT, REVOKE, COMMENT and a new owner, the extension's own scripts, and
  * pg_upgrade.
  *
+ * Nor are its tables written or locked by others: the workers would wait.
+ *
  * VACUUM FULL would put a copy of raft.log in its place, and has to go on with
  * the other tables of the database.
  *
@@ -37,17 +39,24 @@
 #include "commands/defrem.h"
 #include "commands/extension.h"
 #include "commands/vacuum.h"
+#include "executor/executor.h"
 #include "guard.h"
 #include "log/log.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "rewrite/rewriteHandler.h"
+#include "tables.h"
 #include "tcop/utility.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+static ExecutorCheckPerms_hook_type prev_check_perms_hook = NULL;
 static ProcessUtility_hook_type prev_process_utility_hook = NULL;
+
+static bool query_locks_member(Node *node, void *views);
 
 /* --- alterations --- */
 
@@ -226,8 +235,112 @@ raft_guard_object_access(ObjectAccessType access, Oid class_id, Oid object_id, i
 		refuse_alteration(class_id, object_id);
 }
 
+/* --- rows and locks --- */
+
+static bool
+is_change(const RaftPermissions *wanted, const RaftTable *table)
+{
+	AclMode		changes = wanted->requiredPerms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE);
+
+	if (table->deleter == RAFT_DELETE_ANYBODY ||
+		(table->deleter == RAFT_DELETE_SUPERUSER && superuser()))
+		changes &= ~ACL_DELETE;
+	return changes != 0;
+}
+
+/* A locked row counts as changed: FOR UPDATE and FOR SHARE ask for the right to update. */
+static bool
+check_perms(RAFT_CHECK_PERMS_PARAMS)
+{
+	ListCell   *cell;
+
+	if (prev_check_perms_hook && !prev_check_perms_hook(RAFT_CHECK_PERMS_ARGS))
+		return false;
+	if (creating_extension || IsBinaryUpgrade)
+		return true;
+
+	foreach(cell, permissions)
+	{
+		const RaftPermissions *wanted = (const RaftPermissions *) lfirst(cell);
+		const RaftTable *table;
+
+		if (!OidIsValid(wanted->relid) ||
+			(wanted->requiredPerms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE)) == 0)
+			continue;
+		table = raft_table_find(wanted->relid);
+		if (table == NULL || !is_change(wanted, table))
+			continue;
+		if (!complain)
+			return false;
+		raft_table_refuse_change(table->name);
+	}
+	return true;
+}
+
+/* LOCK TABLE of a view locks what it reads from, and so on. */
+static bool
+locks_member(Oid relation, List **views)
+{
+	Relation	view;
+	bool		found;
+
+	if (is_member(RelationRelationId, relation))
+		return true;
+	if (get_rel_relkind(relation) != RELKIND_VIEW || list_member_oid(*views, relation))
+		return false;
+	*views = lappend_oid(*views, relation);
+	view = table_open(relation, AccessShareLock);
+	found = query_locks_member((Node *) get_view_query(view), views);
+	table_close(view, AccessShareLock);
+	return found;
+}
+
+static bool
+query_locks_member(Node *node, void *views)
+{
+	ListCell   *cell;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, query_locks_member, views);
+	foreach(cell, ((Query *) node)->rtable)
+	{
+		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+		if (entry->rtekind == RTE_RELATION && locks_member(entry->relid, views))
+			return true;
+	}
+	return query_tree_walker((Query *) node, query_locks_member, views, QTW_IGNORE_JOINALIASES);
+}
+
+/* Reading takes an ACCESS SHARE lock, too, and pg_dump does so by LOCK TABLE. */
+static void
+check_lock(const LockStmt *statement)
+{
+	List	   *views = NIL;
+	ListCell   *cell;
+
+	if (statement->mode == AccessShareLock || !OidIsValid(get_extension_oid(RAFT_EXTENSION, true)))
+		return;
+	foreach(cell, statement->relations)
+	{
+		RangeVar   *table = lfirst_node(RangeVar, cell);
+		Oid			relation = RangeVarGetRelid(table, NoLock, true);
+
+		if (OidIsValid(relation) && locks_member(relation, &views))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("cannot lock relation \"%s\"", table->relname),
+					 errdetail("The workers of extension %s would wait for the lock.", RAFT_EXTENSION),
+					 errhint("ACCESS SHARE MODE is possible.")));
+	}
+}
+
+/* --- statements --- */
+
 /*
- * Not all of ALTER TABLE tells the hook above.  Which table would the statement alter in
+ * Not all of ALTER TABLE tells the object access hook.  Which table would the statement alter in
  * another way than by giving it an owner?
  */
 static RangeVar *
@@ -254,7 +367,11 @@ check_statement(Node *statement)
 	RangeVar   *table = altered_table(statement);
 	Oid			relation;
 
-	if (table == NULL || creating_extension || IsBinaryUpgrade)
+	if (creating_extension || IsBinaryUpgrade)
+		return;
+	if (IsA(statement, LockStmt))
+		check_lock((LockStmt *) statement);
+	if (table == NULL)
 		return;
 	relation = RangeVarGetRelid(table, NoLock, true);
 	if (OidIsValid(relation) && is_member(RelationRelationId, relation))
@@ -388,6 +505,8 @@ process_utility(PlannedStmt *planned, const char *query_string, bool read_only_t
 void
 raft_guard_init(void)
 {
+	prev_check_perms_hook = ExecutorCheckPerms_hook;
+	ExecutorCheckPerms_hook = check_perms;
 	prev_process_utility_hook = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
 }

@@ -10,7 +10,7 @@
 
 #include "catalog/objectaccess.h"
 
-/* Chains ProcessUtility_hook; in the postmaster. */
+/* Chains ProcessUtility_hook and ExecutorCheckPerms_hook; in the postmaster. */
 extern void raft_guard_init(void);
 
 /* Object access hook: ERROR when a member of the extension is altered. */

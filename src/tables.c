@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(raft_refuse_change);
 
@@ -65,11 +66,43 @@ static const RaftColumn resets_columns[] = {
 	{"reset_by", NAMEOID, false},
 };
 
-const RaftTable raft_node_table = {"node", lengthof(node_columns), node_columns};
-const RaftTable raft_applied_table = {"applied", lengthof(applied_columns), applied_columns};
-const RaftTable raft_failures_table = {"failures", lengthof(failures_columns), failures_columns};
-const RaftTable raft_peers_table = {"peers", lengthof(peers_columns), peers_columns};
-const RaftTable raft_resets_table = {"resets", lengthof(resets_columns), resets_columns};
+const RaftTable raft_node_table = {
+	"node", RAFT_DELETE_NOBODY, lengthof(node_columns), node_columns
+};
+const RaftTable raft_applied_table = {
+	"applied", RAFT_DELETE_NOBODY, lengthof(applied_columns), applied_columns
+};
+const RaftTable raft_failures_table = {
+	"failures", RAFT_DELETE_ANYBODY, lengthof(failures_columns), failures_columns
+};
+const RaftTable raft_peers_table = {
+	"peers", RAFT_DELETE_SUPERUSER, lengthof(peers_columns), peers_columns
+};
+const RaftTable raft_resets_table = {
+	"resets", RAFT_DELETE_NOBODY, lengthof(resets_columns), resets_columns
+};
+
+static const RaftTable *const all_tables[] = {
+	&raft_node_table, &raft_applied_table, &raft_failures_table,
+	&raft_peers_table, &raft_resets_table,
+};
+
+const RaftTable *
+raft_table_find(Oid relation)
+{
+	Oid			schema = get_rel_namespace(relation);
+	const char *name;
+
+	if (!OidIsValid(schema) || schema != get_namespace_oid(RAFT_SCHEMA, true))
+		return NULL;
+	name = get_rel_name(relation);
+	for (int i = 0; name != NULL && i < (int) lengthof(all_tables); i++)
+	{
+		if (strcmp(all_tables[i]->name, name) == 0)
+			return all_tables[i];
+	}
+	return NULL;
+}
 
 /* --- shape --- */
 
@@ -118,7 +151,7 @@ check_shape(const RaftTable *table, Relation relation, bool exactly)
 
 /*
  * The functions that write keep up indexes as those of catalogs are, which have no
- * expressions and no predicates.
+ * expressions and no predicates.  Read from the catalog: REINDEX may hold the index itself.
  */
 static void
 check_indexes(const RaftTable *table, Relation relation)
@@ -128,23 +161,24 @@ check_indexes(const RaftTable *table, Relation relation)
 
 	foreach(cell, indexes)
 	{
-		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		HeapTuple	index = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
 
-		if (!heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, NULL) ||
-			!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) ||
-			index->rd_index->indisexclusion)
+		if (!HeapTupleIsValid(index))
+			continue;			/* just dropped */
+		if (!heap_attisnull(index, Anum_pg_index_indexprs, NULL) ||
+			!heap_attisnull(index, Anum_pg_index_indpred, NULL) ||
+			((Form_pg_index) GETSTRUCT(index))->indisexclusion)
 			wrong_shape(table, psprintf("Somebody has added index \"%s\".",
-										RelationGetRelationName(index)));
-		index_close(index, AccessShareLock);
+										get_rel_name(lfirst_oid(cell))));
+		ReleaseSysCache(index);
 	}
 	list_free(indexes);
 }
 
-Relation
-raft_table_open(const RaftTable *table, LOCKMODE mode)
+static Relation
+open_table(const RaftTable *table, LOCKMODE mode, bool exactly)
 {
 	Oid			oid = get_relname_relid(table->name, get_namespace_oid(RAFT_SCHEMA, false));
-	bool		writes = mode != AccessShareLock;
 	Relation	relation;
 
 	if (!OidIsValid(oid))
@@ -152,22 +186,24 @@ raft_table_open(const RaftTable *table, LOCKMODE mode)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table \"%s.%s\" does not exist", RAFT_SCHEMA, table->name)));
 	relation = table_open(oid, mode);
-	check_shape(table, relation, writes);
-	if (writes)
+	check_shape(table, relation, exactly);
+	if (exactly)
 		check_indexes(table, relation);
 	return relation;
 }
 
+Relation
+raft_table_open(const RaftTable *table, LOCKMODE mode)
+{
+	return open_table(table, mode, mode != AccessShareLock);
+}
+
+/* A stronger lock would let whoever holds a table keep the node from starting. */
 void
 raft_tables_check(void)
 {
-	static const RaftTable *const tables[] = {
-		&raft_node_table, &raft_applied_table, &raft_failures_table,
-		&raft_peers_table, &raft_resets_table,
-	};
-
-	for (int i = 0; i < (int) lengthof(tables); i++)
-		table_close(raft_table_open(tables[i], RowExclusiveLock), RowExclusiveLock);
+	for (int i = 0; i < (int) lengthof(all_tables); i++)
+		table_close(open_table(all_tables[i], AccessShareLock, true), AccessShareLock);
 }
 
 /* --- tuples --- */
@@ -204,6 +240,16 @@ raft_table_update(Relation relation, HeapTuple old, Datum *values, bool *nulls)
 
 /* --- others --- */
 
+void
+raft_table_refuse_change(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("table \"%s.%s\" is written by raft_pg alone", RAFT_SCHEMA, name),
+			 errdetail("What this node has acknowledged and applied rests on it.")));
+	pg_unreachable();
+}
+
 /*
  * Trigger of each table before whatever is not allowed to SQL, whoever it comes from: these tables
  * are what exactly once and the identity of a node rest on.  With an argument, a superuser may.
@@ -219,10 +265,5 @@ raft_refuse_change(PG_FUNCTION_ARGS)
 				 errmsg("raft.refuse_change() was not called as a trigger")));
 	if (trigger->tg_trigger->tgnargs > 0 && superuser())
 		return PointerGetDatum(NULL);
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("table \"%s.%s\" is written by raft_pg alone",
-					RAFT_SCHEMA, RelationGetRelationName(trigger->tg_relation)),
-			 errdetail("What this node has acknowledged and applied rests on it.")));
-	PG_RETURN_NULL();			/* not reached */
+	raft_table_refuse_change(RelationGetRelationName(trigger->tg_relation));
 }

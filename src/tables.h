@@ -5,7 +5,8 @@
  *
  * They are read and written directly, not by SQL: a trigger or a rule that somebody has
  * put on them must not run in here, with a superuser's rights.  Others are kept from
- * writing by a trigger (raft.refuse_change).
+ * writing, and from locking, by the guard; and by a trigger (raft.refuse_change), which sees
+ * TRUNCATE, and holds while the library is not preloaded.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,9 +26,18 @@ typedef struct RaftColumn
 	bool		nullable;
 } RaftColumn;
 
+/* Whose DELETE is allowed; nothing else is, to anybody. */
+typedef enum RaftDeleter
+{
+	RAFT_DELETE_NOBODY,
+	RAFT_DELETE_SUPERUSER,
+	RAFT_DELETE_ANYBODY			/* who has the right */
+} RaftDeleter;
+
 typedef struct RaftTable
 {
 	const char *name;			/* in schema raft */
+	RaftDeleter deleter;		/* as the triggers of the script have it */
 	int			n_columns;
 	const RaftColumn *columns;
 } RaftTable;
@@ -47,8 +57,17 @@ extern const RaftTable raft_resets_table;
  */
 extern Relation raft_table_open(const RaftTable *table, LOCKMODE mode);
 
-/* ERROR 55000 unless all of them are exactly what the library knows. */
+/*
+ * ERROR 55000 unless all of them are exactly what the library knows.  Waits for nobody but who
+ * keeps readers out.
+ */
 extern void raft_tables_check(void);
+
+/* Which of them a relation is; NULL = none. */
+extern const RaftTable *raft_table_find(Oid relation);
+
+/* ERROR 42501 for a change that is not raft_pg's own. */
+pg_noreturn extern void raft_table_refuse_change(const char *name);
 
 /* The known columns of a tuple. */
 extern void raft_table_deform(const RaftTable *table, Relation relation, HeapTuple tuple,

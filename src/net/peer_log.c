@@ -27,8 +27,10 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "executor/tuptable.h"
 #include "net/peer_log.h"
 #include "storage/lmgr.h"
+#include "storage/procarray.h"
 #include "tables.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -79,6 +81,41 @@ read_peer(Relation relation, RaftNodeId id, Peer *peer)
 	}
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
+}
+
+/*
+ * Locks the row, to update it.  False when it is locked or was changed; the holder's process is
+ * told where that is known (0: a prepared transaction, or one with savepoints).
+ */
+static bool
+lock_peer(Relation relation, const Peer *peer, LockWaitPolicy wait, int *holder)
+{
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_lock(relation, &peer->tuple->t_self, snapshot, slot,
+							  GetCurrentCommandId(true), LockTupleNoKeyExclusive, wait, 0, &failure);
+	*holder = 0;
+	if (result == TM_WouldBlock && TransactionIdIsNormal(failure.xmax))
+		*holder = BackendXidGetPid(failure.xmax);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	return result == TM_Ok;
+}
+
+/* Says which lock it was that a stream has waited for in vain. */
+static void
+say_what_is_locked(void *holder)
+{
+	if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+		return;
+	errmsg("table \"%s.peers\" is locked", RAFT_SCHEMA);
+	if (*(int *) holder != 0)
+		errdetail("Process %d holds the row of this node.", *(int *) holder);
+	else
+		errdetail("A stream is not taken before it is noted there.");
 }
 
 /* When two streams meet here, the later one gets an error, and its node dials again. */
@@ -177,10 +214,14 @@ raft_check_peer_log(const RaftPeerStart *start)
 void
 raft_accept_peer_log(const RaftPeerStart *start)
 {
-	Relation	relation = raft_table_open(&raft_peers_table, RowExclusiveLock);
 	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
+	int			holder = 0;
+	ErrorContextCallback locked = {error_context_stack, say_what_is_locked, &holder};
+	Relation	relation;
 	Peer		peer;
 
+	error_context_stack = &locked;
+	relation = raft_table_open(&raft_peers_table, RowExclusiveLock);
 	read_peer(relation, start->id, &peer);
 	check_known(start, &peer);
 
@@ -199,21 +240,25 @@ raft_accept_peer_log(const RaftPeerStart *start)
 		peer.values[PEER_INCARNATION] = Int64GetDatum((int64) start->incarnation);
 		peer.values[PEER_BOOT_COUNT] = Int64GetDatum((int64) start->boot);
 		peer.values[PEER_START_SEEN] = now;
-		write_peer(relation, &peer);
+		if (peer.tuple != NULL)
+			(void) lock_peer(relation, &peer, LockWaitSkip, &holder);
+		write_peer(relation, &peer);	/* waits as long as lock_timeout says */
 
 		/* on this server's disk; a standby that is away must not keep members apart */
 		set_synchronous_commit("local");
 	}
+	error_context_stack = locked.previous;
 	table_close(relation, NoLock);
 }
 
 /* --- progress --- */
 
-void
+bool
 raft_note_peer_progress(RaftNodeId id, RaftIndex position, RaftTerm term)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Oid			table;
+	bool		noted = false;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -224,9 +269,12 @@ raft_note_peer_progress(RaftNodeId id, RaftIndex position, RaftTerm term)
 	{
 		Relation	relation = raft_table_open(&raft_peers_table, RowExclusiveLock);
 		Peer		peer;
+		int			holder;
 
+		/* no row: a superuser has had this member forgotten */
 		read_peer(relation, id, &peer);
-		if (peer.tuple != NULL)
+		noted = peer.tuple == NULL || lock_peer(relation, &peer, LockWaitSkip, &holder);
+		if (noted && peer.tuple != NULL)
 		{
 			position = Max(position, PEER_INT64(&peer, PEER_ACKNOWLEDGED));
 			term = Max(term, PEER_INT64(&peer, PEER_TERM));
@@ -240,4 +288,5 @@ raft_note_peer_progress(RaftNodeId id, RaftIndex position, RaftTerm term)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
+	return noted;
 }

@@ -39,8 +39,8 @@ extern void raft_accept_peer_log(const RaftPeerStart *start);
 
 /*
  * This peer has durably a committed log up to position, and is in term.  A transaction of its
- * own, which waits for nobody: durable soon, or not noted while the table is locked.
+ * own, which waits for nobody: durable soon; false when somebody has locked the table or the row.
  */
-extern void raft_note_peer_progress(RaftNodeId peer, RaftIndex position, RaftTerm term);
+extern bool raft_note_peer_progress(RaftNodeId peer, RaftIndex position, RaftTerm term);
 
 #endif							/* RAFT_PEER_LOG_H */

@@ -272,10 +272,11 @@ note_promises(Stream *stream)
 {
 	if (!has_news(stream))
 		return;
+	stream->noted_at = raft_now();
+	if (!raft_note_peer_progress(stream->call.sender.id, stream->acknowledged, stream->term))
+		return;					/* next time */
 	stream->noted_acknowledged = stream->acknowledged;
 	stream->noted_term = stream->term;
-	stream->noted_at = raft_now();
-	raft_note_peer_progress(stream->call.sender.id, stream->acknowledged, stream->term);
 }
 
 /* Notes what is due; milliseconds until something will be, -1 = nothing. */
@@ -290,7 +291,7 @@ note_when_due(Stream *stream)
 	if (since < NOTE_INTERVAL)
 		return (long) ((NOTE_INTERVAL - since + 999) / 1000);
 	note_promises(stream);
-	return -1;
+	return has_news(stream) ? (long) (NOTE_INTERVAL / 1000) : -1;
 }
 
 /* --- frames --- */

@@ -67,6 +67,7 @@ typedef struct Applier
 	RaftApplyState state;
 	RaftIndex	applied;		/* <= group->ready */
 	RaftIndex	stored;			/* in raft.applied; <= applied */
+	RaftIndex	unseen;			/* up to here proposers were told by load_state() */
 	Size		unstored_bytes; /* of the log, between the two */
 	RaftTime	store_at;		/* when "applied" has to be stored; 0 = it is */
 	PendingCommit oldest;		/* the commit whose flush is looked for */
@@ -126,7 +127,7 @@ publish_batch(Applier *applier, const RaftBatch *batch)
 		const RaftEntry *entry = &item->entry;
 
 		if (entry->kind == RAFT_ENTRY_NOOP)
-			raft_proposals_supersede(group, entry->term);
+			raft_proposals_supersede(group, entry->term, applier->unseen);
 		else if (entry->origin.node == group->node_id)
 			raft_proposal_applied(group, &entry->origin, batch->first + i, entry->term,
 								  item->sqlstate, item->message);
@@ -242,6 +243,13 @@ load_state(Applier *applier)
 	applier->applied = Max(applier->applied, applied.index);
 	publish_visible(applier->group, applied.index);
 	publish_durable(applier->group, applied.index);
+
+	/*
+	 * An attempt that failed behind its commit has told nobody.  Its proposers must hear
+	 * of it before the next no-op, which takes all who still wait for superseded.
+	 */
+	applier->unseen = applier->applied;
+	raft_proposals_applied_unseen(applier->group, applier->unseen);
 	ConditionVariableBroadcast(&applier->group->applied_cv);
 
 	if (applier->reader == NULL)

@@ -19,6 +19,7 @@
 #include "commands/async.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
+#include "stop_point.h"
 #include "storage/condition_variable.h"
 #include "storage/lock.h"
 #include "storage/lwlock.h"
@@ -134,6 +135,8 @@ raft_session_commit(void)
 	TransactionId xid = GetTopTransactionIdIfAny();
 
 	CommitTransactionCommand();
+	if (TransactionIdIsValid(xid))
+		raft_stop_point("committed");
 	if (IsTransactionOrTransactionBlock() ||
 		(TransactionIdIsValid(xid) && !TransactionIdDidCommit(xid)))
 		ereport(FATAL,

@@ -31,11 +31,24 @@
  *	end of the node worker (its			proposed again until	08007
  *	error, raft_stop(), a drop,			the timeout; 55000 in
  *	failure of the group)				a stopped group
- *	cancel when the answer is here		-						08007 (api/statement.c)
+ *	error of the applier after it has	-						08007
+ *	committed, before it tells
  *	crash of the server					-						connection lost
  *
  * 08007 leaves the outcome open, or says that the command is in the log.  All
- * others are certain.  test/t/031_interrupts.pl tries each.
+ * others are certain.
+ *
+ * And when the answer is here, but the statement has not ended (api/statement.c):
+ *
+ *	the command's own error, nothing else proposed by the statement		that error
+ *	any other ERROR: of the next proposal (57P03, 25006, its command's
+ *	error, 54000 ..), a cancel, whatever else the statement does		08007
+ *	termination															FATAL 08007
+ *	an error of the commit itself: a deferred constraint, 40001 of a
+ *	serializable transaction that has written							that error
+ *
+ * An error is an answer only when it is all that there is to say of what the statement
+ * has put into the log.  test/t/031_interrupts.pl tries each.
  *
  * The queue has many writers (under proposal_lock) and one reader, which needs
  * no lock: head and tail are counts of bytes that only grow.
@@ -258,7 +271,25 @@ raft_proposal_applied(RaftGroup *group, const RaftOrigin *origin, RaftIndex inde
 }
 
 void
-raft_proposals_supersede(RaftGroup *group, RaftTerm term)
+raft_proposals_applied_unseen(RaftGroup *group, RaftIndex applied)
+{
+	RaftProposals *proposals = group->proposals;
+	RaftProposalResult result = {.outcome = RAFT_OUTCOME_UNKNOWN};
+
+	for (uint32 i = 0; i < proposals->n_slots; i++)
+	{
+		ProposalSlot *slot = &proposals->slots[i];
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->phase == SLOT_PLACED && slot->result.index <= applied)
+			settle_and_unlock(slot, &result);
+		else
+			SpinLockRelease(&slot->mutex);
+	}
+}
+
+void
+raft_proposals_supersede(RaftGroup *group, RaftTerm term, RaftIndex unseen)
 {
 	RaftProposals *proposals = group->proposals;
 	RaftProposalResult result = {.outcome = RAFT_OUTCOME_SUPERSEDED};
@@ -268,7 +299,8 @@ raft_proposals_supersede(RaftGroup *group, RaftTerm term)
 		ProposalSlot *slot = &proposals->slots[i];
 
 		SpinLockAcquire(&slot->mutex);
-		if (slot->phase == SLOT_PLACED && slot->result.term < term)
+		if (slot->phase == SLOT_PLACED && slot->result.term < term &&
+			slot->result.index > unseen)
 			settle_and_unlock(slot, &result);
 		else
 			SpinLockRelease(&slot->mutex);

@@ -12,7 +12,8 @@
  *	- the node worker: placed (index, term), refused, log full, stopped;
  *	- the applier: applied (or failed) when the entry with the slot's origin was
  *	  applied; superseded when a no-op of a higher term was applied first: every
- *	  entry of a lower term that is to be in the log has been applied by then.
+ *	  entry of a lower term that is to be in the log has been applied by then;
+ *	  unknown when an error of the applier has come between the commit and this.
  *
  *-------------------------------------------------------------------------
  */
@@ -111,7 +112,16 @@ extern void raft_proposal_applied(RaftGroup *group, const RaftOrigin *origin,
 								  RaftIndex index, RaftTerm term,
 								  int sqlstate, const char *message);
 
-/* A no-op of this term was applied: slots placed in a lower term are superseded. */
-extern void raft_proposals_supersede(RaftGroup *group, RaftTerm term);
+/*
+ * Up to this index entries were applied whose proposers may not have been told, and what
+ * came of each is forgotten: who still waits for one gets UNKNOWN.
+ */
+extern void raft_proposals_applied_unseen(RaftGroup *group, RaftIndex applied);
+
+/*
+ * A no-op of this term was applied: slots placed in a lower term are superseded.  But
+ * none up to "unseen", the last index given above: those may have been applied.
+ */
+extern void raft_proposals_supersede(RaftGroup *group, RaftTerm term, RaftIndex unseen);
 
 #endif							/* RAFT_PROPOSALS_H */

@@ -85,6 +85,13 @@ typedef RelFileNode RaftRelFile;
 #define RaftPermissions				RangeTblEntry
 #endif
 
+/* Ends the session as pg_terminate_backend() does; since 17. */
+#if PG_VERSION_NUM >= 170000
+#define RAFT_ERRCODE_TRANSACTION_TIMEOUT	ERRCODE_TRANSACTION_TIMEOUT
+#else
+#define RAFT_ERRCODE_TRANSACTION_TIMEOUT	ERRCODE_ADMIN_SHUTDOWN
+#endif
+
 /* For functions that do not return: 18's word, which stands first. */
 #ifndef pg_noreturn
 #define pg_noreturn _Noreturn

@@ -7,7 +7,7 @@
  * identity.c	raft_reset_identity
  * members.c	the members given to raft_start: checks, group id, first configuration
  * propose.c	raft_propose, raft_propose_async, raft_set_apply
- * statement.c	cancels of a statement that has proposed something
+ * statement.c	errors of a statement that has proposed something
  * wait.c		raft_wait, and timeouts
  * state.c		raft_state, raft_is_leader, raft_leader, raft.members
  * stats.c		pg_stat_raft, pg_stat_raft_replication
@@ -73,6 +73,9 @@ extern void raft_statement_init(void);
 
 /* The statement being executed has put a command into the log, at this index. */
 extern void raft_statement_proposed(RaftIndex index);
+
+/* The same, and the error that is raised next is the recorded result of that command. */
+extern void raft_statement_failed(RaftIndex index);
 
 /* --- state.c --- */
 

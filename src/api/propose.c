@@ -133,6 +133,8 @@ propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size, long 
 		RaftProposalResult *result)
 {
 	raft_propose(group, kind, data, size, RAFT_WAIT_APPLIED, timeout_ms, result);
+	if (result->outcome == RAFT_OUTCOME_FAILED && result->interrupted == NULL)
+		raft_statement_failed(result->index);
 	raft_proposal_check(group, result);
 	raft_statement_proposed(result->index);
 	raft_stop_point("answered");

@@ -1,14 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * statement.c
- *	  A cancel that comes after raft_propose() has returned, and before the
- *	  statement has ended.
+ *	  A statement that fails, in whatever way, after it has proposed something.
  *
  * The command is in the log then, and stays there.  The client sees but one
- * error, "canceling statement", and would take it for a promise that nothing
- * has happened: so that error is given the SQLSTATE 08007 where the outermost
- * statement ends.  Not further inside, where WHEN OTHERS of PL/pgSQL would catch
- * an 08007, while it lets a cancel pass.
+ * error, and would take it for a promise that nothing has happened: 57P03 of a second
+ * raft_propose(), a cancel, a division by zero in the same row.  So the error of such a
+ * statement has the SQLSTATE 08007 where the outermost statement ends.  Not further
+ * inside, where WHEN OTHERS of PL/pgSQL would catch an 08007, while it lets a cancel pass.
+ *
+ * One error is an answer and stays what it is: the recorded result of a command, when
+ * that command is all that the statement has proposed.
+ *
+ * A session that is terminated does not come back to us.  Its FATAL is given the
+ * SQLSTATE and the detail by an error context callback, which is called for any error.
+ *
+ * What is raised after the statement has ended, by its commit (a deferred constraint,
+ * a serialization failure), is out of reach.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,18 +28,31 @@
 #include "tcop/utility.h"
 
 static ExecutorRun_hook_type prev_executor_run_hook = NULL;
+static ExecutorFinish_hook_type prev_executor_finish_hook = NULL;
 static ProcessUtility_hook_type prev_process_utility_hook = NULL;
 
 /* Statements within statements. */
 static int	depth = 0;
 
-/* The last command that the current statement has put into the log; 0 = none. */
-static RaftIndex proposed = 0;
+/* What the current statement has put into the log. */
+static uint64 n_proposed = 0;
+static RaftIndex last_proposed = 0;
+
+/* Is the error under way the recorded result of the last of them? */
+static bool has_failed = false;
 
 void
 raft_statement_proposed(RaftIndex index)
 {
-	proposed = index;
+	n_proposed++;
+	last_proposed = index;
+}
+
+void
+raft_statement_failed(RaftIndex index)
+{
+	raft_statement_proposed(index);
+	has_failed = true;
 }
 
 /* A statement ends with its transaction, unless it is a procedure that goes on. */
@@ -45,7 +66,9 @@ forget_at_end(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
-			proposed = 0;
+			n_proposed = 0;
+			last_proposed = 0;
+			has_failed = false;
 			break;
 		default:
 			break;
@@ -58,7 +81,7 @@ raise_again(MemoryContext context)
 {
 	ErrorData  *error;
 
-	if (depth > 0 || proposed == 0 || geterrcode() != ERRCODE_QUERY_CANCELED)
+	if (depth > 0 || n_proposed == 0 || (n_proposed == 1 && has_failed))
 		PG_RE_THROW();
 
 	MemoryContextSwitchTo(context);
@@ -66,23 +89,85 @@ raise_again(MemoryContext context)
 	FlushErrorState();
 	ereport(ERROR,
 			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
-			 errmsg_internal("%s", error->message),
-			 errdetail("What the statement has proposed stays in the log, the last of it at index %llu.",
-					   (unsigned long long) proposed)));
+			 errmsg("the statement failed after it had proposed a command"),
+			 errdetail("What it has put into the log is not taken back; the last of it stands at index %llu.  The error was %s: %s%s%s",
+					   (unsigned long long) last_proposed,
+					   unpack_sql_state(error->sqlerrcode), error->message ? error->message : "",
+					   error->detail ? ".  " : "", error->detail ? error->detail : ""),
+			 errhint("Look what has become of it before anything is proposed again."),
+			 error->context ? errcontext("%s", error->context) : 0));
+}
+
+/*
+ * Called while any error or notice is being built.  Only the end of the session matters
+ * here: an ERROR passes raise_again().
+ */
+static void
+explain_end(void *arg)
+{
+	int			code = geterrcode();
+
+	if (n_proposed == 0 || (code != ERRCODE_ADMIN_SHUTDOWN && code != RAFT_ERRCODE_TRANSACTION_TIMEOUT))
+		return;
+	errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN);
+	errdetail("What the statement has put into the log is not taken back; the last of it stands at index %llu.",
+			  (unsigned long long) last_proposed);
+}
+
+/* --- hooks: every way into a statement --- */
+
+/*
+ * First thing in a PG_TRY block, whose end takes the callback away again.  It has to be
+ * there once.
+ */
+static void
+enter_statement(ErrorContextCallback *callback)
+{
+	if (depth++ > 0)
+		return;
+	callback->callback = explain_end;
+	callback->arg = NULL;
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
 }
 
 static void
 executor_run(RAFT_EXECUTOR_RUN_PARAMS)
 {
 	MemoryContext context = CurrentMemoryContext;
+	ErrorContextCallback callback;
 
-	depth++;
 	PG_TRY();
 	{
+		enter_statement(&callback);
 		if (prev_executor_run_hook)
 			prev_executor_run_hook(RAFT_EXECUTOR_RUN_ARGS);
 		else
 			standard_ExecutorRun(RAFT_EXECUTOR_RUN_ARGS);
+		depth--;
+	}
+	PG_CATCH();
+	{
+		depth--;
+		raise_again(context);
+	}
+	PG_END_TRY();
+}
+
+/* Triggers run here: INSERT .. SELECT raft_propose(..). */
+static void
+executor_finish(QueryDesc *query)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ErrorContextCallback callback;
+
+	PG_TRY();
+	{
+		enter_statement(&callback);
+		if (prev_executor_finish_hook)
+			prev_executor_finish_hook(query);
+		else
+			standard_ExecutorFinish(query);
 		depth--;
 	}
 	PG_CATCH();
@@ -99,10 +184,11 @@ process_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 				DestReceiver *receiver, QueryCompletion *completion)
 {
 	MemoryContext context = CurrentMemoryContext;
+	ErrorContextCallback callback;
 
-	depth++;
 	PG_TRY();
 	{
+		enter_statement(&callback);
 		if (prev_process_utility_hook)
 			prev_process_utility_hook(statement, text, read_only_tree, kind, params,
 									  environment, receiver, completion);
@@ -125,6 +211,8 @@ raft_statement_init(void)
 	RegisterXactCallback(forget_at_end, NULL);
 	prev_executor_run_hook = ExecutorRun_hook;
 	ExecutorRun_hook = executor_run;
+	prev_executor_finish_hook = ExecutorFinish_hook;
+	ExecutorFinish_hook = executor_finish;
 	prev_process_utility_hook = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
 }

@@ -7,6 +7,9 @@
  * 53400 and 40001 try again, 08007 find out first.  All but 08007 say for
  * certain whether the command will be applied.
  *
+ * They speak of this one command.  A statement that had another one in the log before
+ * does not let them out as they are: api/statement.c makes an 08007 of whatever ends it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "raft_pg.h"
@@ -106,11 +109,11 @@ report_open(RaftGroup *group, const RaftProposalResult *result)
 {
 	unsigned long long index = result->index;
 	unsigned long long term = result->term;
+	bool		committed = index != 0 && pg_atomic_read_u64(&group->ready) >= index &&
+		pg_atomic_read_u64(&group->term) == term && group->database == MyDatabaseId;
 	bool		applied = result->outcome == RAFT_OUTCOME_APPLIED ||
-		result->outcome == RAFT_OUTCOME_FAILED;
-	bool		committed = applied ||
-		(index != 0 && pg_atomic_read_u64(&group->ready) >= index &&
-		 pg_atomic_read_u64(&group->term) == term && group->database == MyDatabaseId);
+		result->outcome == RAFT_OUTCOME_FAILED ||
+		(committed && pg_atomic_read_u64(&group->visible) >= index);
 	char	   *reason = result->interrupted ?
 		psprintf("The wait for it ended with \"%s\".  ", result->interrupted) : "";
 	RaftApplierStatus applier;
@@ -128,11 +131,13 @@ report_open(RaftGroup *group, const RaftProposalResult *result)
 				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 				 errmsg("the command is committed, but its result is not known yet"),
 				 applier.last_error[0] == '\0' ?
-				 errdetail("%sIt stands at index %llu of term %llu and will be applied on every node.",
+				 errdetail("%sIt is committed at index %llu of term %llu and will be applied on every node.",
 						   reason, index, term) :
-				 errdetail("%sIt stands at index %llu of term %llu and will be applied on every node; on this one the applier does not proceed: %s",
+				 errdetail("%sIt is committed at index %llu of term %llu; the applier of this node cannot go on: %s",
 						   reason, index, term, applier.last_error),
-				 errhint("Do not propose it again.  raft_wait(index, term) waits until it is applied.")));
+				 applier.last_error[0] == '\0' ?
+				 errhint("Do not propose it again.  raft_wait(index, term) waits until it is applied.") :
+				 errhint("It is applied once the cause is gone, which \"pg_stat_raft\".\"apply_error\" shows.  raft_wait(index, term) waits for that.")));
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),

@@ -16,6 +16,12 @@ $cluster->start;
 my $stop = RaftStop->new($cluster, 'a');
 my $serial = 0;
 
+# The result of this command is an error; rows of "trouble" are refused by a trigger.
+$cluster->value('a', $_) foreach q{ALTER TABLE commands ADD CHECK (command <> 'refused')},
+  'CREATE TABLE trouble (index bigint)',
+  q{CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused row'; END $$},
+  'CREATE TRIGGER refuse AFTER INSERT ON trouble FOR EACH ROW EXECUTE FUNCTION refuse()';
+
 # How often a command is in the state, once everything in the log is applied.
 sub count_of
 {
@@ -49,12 +55,12 @@ sub interrupted
 	my $command = "$stage $how " . ++$serial;
 	my $client  = $cluster->client('a');
 	my $pid     = backend_of($client);
-	my $timeout = $how eq 'timeout' ? ", '1s'" : '';
+	my $timeout = $how eq 'timeout' ? ", '1s'" : $options{patient} ? ", '0'" : '';
 
 	$client->value('SET statement_timeout = 1000') if $how eq 'statement_timeout';
-	$stop->set($stage, $options{action} // 'wait');
+	$stop->set($stage, $options{action} // 'wait') if !$options{unstopped};
 	$client->send_query("SELECT raft_propose('$command'::text$timeout)");
-	$stop->wait_reached($stage);
+	$stop->wait_reached($stage) if !$options{unstopped};
 	($interrupt{$how} // sub { })->($pid);
 	my $answer;
 	if ($options{held})
@@ -123,5 +129,79 @@ my $answer = interrupted('answered', 'cancel');
 outcome_is($answer, '08007', 1, 'a cancel of a command with its answer');
 like($answer->{error}{D}, qr/index \d+/, 'the error says where it is');
 
+# --- applied, and an error of the applier comes before it tells ---
+
+foreach my $stage (qw(committed applied))
+{
+	$answer = interrupted($stage, 'none', action => 'error', patient => 1);
+	outcome_is($answer, '08007', 1, "an ERROR of the applier with a $stage command");
+	like($answer->{error}{D} // '', qr/^It was applied at index \d+/, 'and the proposer hears that it is applied');
+}
+
+# --- committed, and the applier cannot go on ---
+
+$cluster->value('a', 'ALTER FUNCTION apply_command RENAME TO hidden');
+$answer = interrupted('none', 'timeout', unstopped => 1);
+$cluster->value('a', 'ALTER FUNCTION hidden RENAME TO apply_command');
+outcome_is($answer, '08007', 1, 'a command that the applier cannot apply for now');
+like($answer->{error}{D} // '', qr/^It is committed at index \d+ .* cannot go on: .*apply_command/, 'the detail says why');
+unlike(join(' ', values %{ $answer->{error} }), qr/will be applied/, 'and promises nothing');
+
+# --- a statement that fails after it has proposed something ---
+
+# The commands of a statement with %s for each, and the SQLSTATE that it fails with.
+sub fails_behind
+{
+	my ($name, $statement, $sqlstate, %options) = @_;
+	my @commands = map { "behind $_ " . ++$serial } 1 .. $statement =~ s/%s/%s/g;
+	my $client   = $cluster->client('a');
+	my $pid      = backend_of($client);
+
+	$client->send_query(sprintf $statement, @commands);
+	($options{meanwhile} // sub { })->($pid);
+	my $result = $client->answer;
+	$client->close;
+	outcome_is({ %$result, command => $_ }, '08007', 1, "$name ($_)") foreach @commands;
+	like($result->{error}{D} // '', qr/index \d+.*$sqlstate/s, "$name: the detail has the index and the error");
+	return;
+}
+
+fails_behind('NULL in a later row', q{SELECT raft_propose(c) FROM (VALUES ('%s'::text), ('%s'), (NULL)) v(c)}, '22004: command must not be null');
+fails_behind('a later row that is too large', q{SELECT raft_propose(c) FROM (VALUES ('%s'::text), (repeat('y', 2000000))) v(c)}, 54000);
+fails_behind('a division by zero', q{SELECT raft_propose('%s'::text), 1 / (random() * 0)::int}, 22012);
+fails_behind('an error in a DO block', q{DO $$ BEGIN PERFORM raft_propose('%s'::text); RAISE 'no'; END $$}, 'P0001: no');
+fails_behind('an error behind raft_propose_async()', q{SELECT raft_propose_async('%s'::text), 1 / (random() * 0)::int}, 22012);
+fails_behind('a trigger', q{INSERT INTO trouble SELECT raft_propose('%s'::text)}, 'P0001: refused row');
+fails_behind('the error of a second command', q{SELECT raft_propose('%s'::text), raft_propose('refused'::text)}, '23514: .*committed at index');
+
+$stop->set('answered', 'wait');
+fails_behind('a second command that nobody takes', q{SELECT raft_propose('%s'::text), raft_propose('never'::text, '1s')}, '57P03: .*was not appended',
+	meanwhile => sub {
+		my ($pid) = @_;
+		$stop->wait_reached('answered');
+		$stop->set('take', 'wait');
+		$stop->clear('answered');
+		# It is on its way to the log, then its time passes.
+		$cluster->wait_until('57P03', sub { !$cluster->value('a', "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid AND state = 'active'") });
+		$stop->clear('take');
+	});
+is(count_of('never'), 0, 'which is in no log');
+
+fails_behind('termination', q{SELECT raft_propose('%s'::text), pg_sleep(600)}, '',
+	meanwhile => sub {
+		my ($pid) = @_;
+		$cluster->wait_until('pg_sleep()', sub { $cluster->value('a', "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $pid") eq 't' });
+		$cluster->value('a', "SELECT pg_terminate_backend($pid)");
+	});
+
+# --- what is an answer stays one ---
+
+foreach my $statement (q{SELECT raft_propose('refused'::text)}, q{DO $$ BEGIN PERFORM raft_propose('refused'::text); END $$})
+{
+	my $client = $cluster->client('a');
+	is($client->query($statement)->{error}{C}, '23514', "the command's own error: $statement");
+	is($client->query('SELECT 1 / (random() * 0)::int')->{error}{C}, '22012', 'and the next statement has nothing to do with it');
+	$client->close;
+}
 
 done_testing();

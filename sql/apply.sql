@@ -141,6 +141,26 @@ SELECT raft_wait(:waiting);
 SELECT * FROM parent ORDER BY id;
 SELECT apply_error, apply_error_time FROM pg_stat_raft;
 
+-- a command that can never succeed for such a reason stops the applier, until the function refuses it
+CREATE OR REPLACE FUNCTION apply_sql(bigint, bytea) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO parent SELECT jsonb_array_length(convert_from($2, 'UTF8')::jsonb);
+END
+$$;
+SELECT index AS waiting FROM raft_propose_async(repeat('[', 100000) || repeat(']', 100000)) \gset
+SELECT raft_wait(:waiting, timeout => '300 ms');
+SELECT apply_error FROM pg_stat_raft;
+CREATE OR REPLACE FUNCTION apply_sql(bigint, bytea) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO parent SELECT jsonb_array_length(convert_from($2, 'UTF8')::jsonb);
+EXCEPTION WHEN statement_too_complex THEN
+    RAISE EXCEPTION 'too deeply nested';
+END
+$$;
+SELECT raft_wait(:waiting);
+SELECT apply_error FROM pg_stat_raft;
+SELECT sqlstate, message FROM raft.failures WHERE index = :waiting;
+
 -- replaced, the new definition counts; unset, nobody gets commands
 CREATE OR REPLACE FUNCTION apply_sql(bigint, bytea) RETURNS void LANGUAGE sql
     AS 'INSERT INTO parent SELECT 1000 + length($2)';

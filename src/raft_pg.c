@@ -377,7 +377,9 @@ raft_host_panic(const char *file, int line, const char *what)
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("the Raft group is in a state that must not be"),
 			 errdetail_internal("Assertion \"%s\" failed at %s:%d.", what, file, line),
-			 errhint("Either this is a bug, or a member takes part in the group that has lost its log.")));
+			 errhint("A member was probably set back to an earlier state or has lost its log, so that committed entries were replaced. "
+					 "Look at the other members, first the one that leads or led last (\"raft_cluster\"), and bring the newest state of each server back; keep the data directory of this one. "
+					 "Otherwise this is a bug.")));
 	abort();					/* not reached */
 }
 

@@ -5,11 +5,16 @@
  *
  * A copy of a node's directory (a base backup, a clone of the machine, a tar
  * archive) lacks what the node has voted and acknowledged since it was made.
- * Two marks tell it from the original:
+ * Three marks tell it from the original:
  *
  *	- What a copy cannot keep: number and birth time of the file itself.  Block 0
  *	  knows those of the file it was written to, so a copy is recognised by
  *	  itself, whoever else is up.
+ *	- What a base backup brings along: whoever restores one starts the server
+ *	  with its backup_label, which recovery renames to backup_label.old and
+ *	  leaves there.  Block 0 knows the one that lay there when the identity was
+ *	  set, so a base backup is recognised also when it was written over
+ *	  the files that were there.
  *	- What a copy cannot know: the random numbers of the later starts.  Each
  *	  peer keeps the last one that it has met, and wants to find it in the history of whoever
  *	  comes in the node's name (net/peer_log.c).  That serves where the file
@@ -26,7 +31,10 @@
 #include <sys/stat.h>
 
 #include "access/xlog.h"
+#include "common/hashfn.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/fd.h"
 #include "utils/timestamp.h"
 
 #include "log/writer.h"
@@ -93,6 +101,56 @@ describe_file(uint64 number, int64 birth)
 					timestamptz_to_str(time_t_to_timestamptz((pg_time_t) (birth / 1000000000))));
 }
 
+/* --- the base backup --- */
+
+/* What is left of the backup that this directory was restored from; "" = none. */
+static void
+read_backup_label(StringInfo label)
+{
+	FILE	   *file = AllocateFile(BACKUP_LABEL_OLD, PG_BINARY_R);
+	char		bytes[1024];
+	size_t		n;
+
+	initStringInfo(label);
+	if (file == NULL && errno == ENOENT)
+		return;
+	if (file == NULL)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open file \"%s\": %m", BACKUP_LABEL_OLD)));
+	while ((n = fread(bytes, 1, sizeof(bytes), file)) > 0)
+		appendBinaryStringInfo(label, bytes, (int) n);
+	if (ferror(file))
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read file \"%s\": %m", BACKUP_LABEL_OLD)));
+	FreeFile(file);
+}
+
+static uint64
+hash_backup_label(const StringInfo label)
+{
+	uint64		hash;
+
+	if (label->len == 0)
+		return 0;
+	hash = hash_bytes_extended((const unsigned char *) label->data, label->len, 0);
+	return hash == 0 ? 1 : hash;	/* 0 stands for none */
+}
+
+/* Its line about this, without the line's name; NULL when there is none. */
+static char *
+backup_start_time(const StringInfo label)
+{
+	const char *name = "START TIME: ";
+	const char *line = strstr(label->data, name);
+
+	if (line == NULL)
+		return NULL;
+	line += strlen(name);
+	return pnstrdup(line, strcspn(line, "\r\n"));
+}
+
 /* --- checks --- */
 
 static void
@@ -143,13 +201,37 @@ check_file(const RaftLogMeta *meta, RaftRelFile file)
 							 raft_rel_path(file), describe_file(number, birth)));
 }
 
+/*
+ * Only a restore puts another label there.  One that is gone was removed by hand,
+ * which says nothing about the rest; what block 0 knows of it stays.
+ */
+static void
+check_backup(const RaftLogMeta *meta)
+{
+	StringInfoData label;
+	uint64		hash;
+	char	   *time;
+
+	read_backup_label(&label);
+	hash = hash_backup_label(&label);
+	if (hash == 0 || hash == meta->backup_label)
+		return;
+	time = backup_start_time(&label);
+	refuse_copy(psprintf("The data directory was restored from a base backup%s%s.",
+						 time ? " that was begun at " : "", time ? time : ""));
+}
+
 void
 raft_log_set_identity(RaftLogMeta *meta, RaftRelFile file, const RaftLogIdentity *identity)
 {
+	StringInfoData label;
+
 	meta->system_identifier = identity->system_identifier;
 	meta->timeline = identity->timeline;
 	meta->database = identity->database;
 	look_at_file(file, &meta->file_number, &meta->file_birth);
+	read_backup_label(&label);
+	meta->backup_label = hash_backup_label(&label);
 	if (meta->file_birth == 0)
 		ereport(LOG,
 				(errmsg("raft_pg: the file system does not tell when a file was made"),
@@ -181,6 +263,7 @@ raft_log_check_identity(RaftLogMeta *meta, RaftRelFile file, const RaftLogIdenti
 	}
 	check_server(meta, identity);
 	check_file(meta, file);
+	check_backup(meta);
 }
 
 /* --- starts --- */

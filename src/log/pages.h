@@ -21,7 +21,7 @@
  * a server that finds another number refuses the log.  See README.md.
  */
 #define RAFT_LOG_MAGIC			0x54464152	/* "RAFT" */
-#define RAFT_LOG_FORMAT			2
+#define RAFT_LOG_FORMAT			3
 
 /* The end of every page. */
 typedef struct RaftPageSpecial
@@ -75,6 +75,7 @@ typedef struct RaftLogMeta
 	uint64		incarnation;	/* random, of the last start */
 	uint64		file_number;	/* inode of the log's first file */
 	int64		file_birth;		/* when that was made, ns since 1970; 0 = not known */
+	uint64		backup_label;	/* hash of the backup the directory came from; 0 = none */
 
 	/* the newest configuration below first_index, in the configuration blocks */
 	RaftIndex	config_index;

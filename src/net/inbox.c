@@ -55,7 +55,6 @@ typedef struct Ring
 	/* under RaftInboxes.mutex; sender is read without it as well */
 	pg_atomic_uint32 sender;	/* whose ring this is, 0 = nobody's yet */
 	pg_atomic_uint32 owned;		/* 1 while a stream holds the ring */
-	uint64		boot;			/* highest boot count of the sender */
 	Latch	   *owner_latch;	/* of the backend that holds the ring */
 
 	pg_atomic_uint64 ticket;	/* newest claim; grows */
@@ -187,7 +186,6 @@ typedef enum ClaimResult
 	CLAIM_GRANTED,
 	CLAIM_WAIT,					/* the former owner has been told to let go */
 	CLAIM_CLOSED,
-	CLAIM_STALE_BOOT,
 	CLAIM_OVERTAKEN,			/* a newer claim came while this one waited */
 	CLAIM_NO_RING
 } ClaimResult;
@@ -196,7 +194,7 @@ typedef enum ClaimResult
  * One step of a claim, under the mutex.  Draws a ticket in the first step.
  */
 static ClaimResult
-claim_step(RaftInboxWriter *writer, RaftNodeId sender, uint64 boot, Latch **owner)
+claim_step(RaftInboxWriter *writer, RaftNodeId sender, Latch **owner)
 {
 	RaftInboxes *inboxes = writer->inboxes;
 	Ring	   *ring = writer->ring;
@@ -211,14 +209,7 @@ claim_step(RaftInboxWriter *writer, RaftNodeId sender, uint64 boot, Latch **owne
 		ring = ring_of_sender(inboxes, sender);
 		if (ring == NULL)
 			return CLAIM_NO_RING;
-		if (pg_atomic_read_u32(&ring->sender) != sender)
-		{
-			pg_atomic_write_u32(&ring->sender, sender);
-			ring->boot = 0;
-		}
-		if (boot < ring->boot)
-			return CLAIM_STALE_BOOT;
-		ring->boot = boot;
+		pg_atomic_write_u32(&ring->sender, sender);
 		writer->ring = ring;
 		writer->data = ring_data(inboxes, ring - inboxes->rings);
 		writer->epoch = epoch;
@@ -243,7 +234,7 @@ claim_step(RaftInboxWriter *writer, RaftNodeId sender, uint64 boot, Latch **owne
 }
 
 static void
-report_claim_failure(ClaimResult result, RaftNodeId sender, uint64 boot)
+report_claim_failure(ClaimResult result, RaftNodeId sender)
 {
 	switch (result)
 	{
@@ -252,14 +243,6 @@ report_claim_failure(ClaimResult result, RaftNodeId sender, uint64 boot)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("the Raft group of this database does not take streams now"),
 					 errdetail("Its node worker is not running.")));
-			break;
-		case CLAIM_STALE_BOOT:
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("stale stream of Raft node %u", sender),
-					 errdetail("Its boot count is " UINT64_FORMAT "; a later one has been seen.",
-							   boot),
-					 errhint("Two servers may be using the same identity.")));
 			break;
 		case CLAIM_OVERTAKEN:
 			ereport(ERROR,
@@ -280,7 +263,7 @@ report_claim_failure(ClaimResult result, RaftNodeId sender, uint64 boot)
 }
 
 RaftInboxWriter *
-raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender, uint64 boot)
+raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender)
 {
 	RaftInboxWriter *writer = &my_writer;
 	ClaimResult result;
@@ -294,7 +277,7 @@ raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender, uint64 boot)
 		Latch	   *owner;
 
 		SpinLockAcquire(&inboxes->mutex);
-		result = claim_step(writer, sender, boot, &owner);
+		result = claim_step(writer, sender, &owner);
 		SpinLockRelease(&inboxes->mutex);
 
 		if (result != CLAIM_WAIT)
@@ -307,7 +290,7 @@ raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender, uint64 boot)
 	/* Those who wait with an older ticket give up. */
 	ConditionVariableBroadcast(&inboxes->released);
 	if (result != CLAIM_GRANTED)
-		report_claim_failure(result, sender, boot);
+		report_claim_failure(result, sender);
 	return writer;
 }
 
@@ -474,7 +457,6 @@ raft_inboxes_reset(RaftInboxes *inboxes)
 		Ring	   *ring = &inboxes->rings[i];
 
 		pg_atomic_write_u64(&ring->head, pg_atomic_read_u64(&ring->tail));
-		ring->boot = 0;
 		if (pg_atomic_read_u32(&ring->owned) == 0)
 			pg_atomic_write_u32(&ring->sender, 0);
 	}

@@ -27,13 +27,12 @@ extern void raft_inboxes_shmem_init(RaftInboxes *inboxes);
 typedef struct RaftInboxWriter RaftInboxWriter; /* private to the backend */
 
 /*
- * Claims the ring of this sender (id, boot count).  An older stream of the same
- * sender and boot count, or of a lower one, is told to end, and this call waits
- * (interruptibly) until it has; a lower boot count than seen is refused with
- * ERROR 55000: two servers use one identity, or it is a stale one.  So is any
- * claim while the inboxes are closed.
+ * Claims the ring of this sender.  Its older stream is told to end, and this call
+ * waits (interruptibly) until it has.  ERROR 55000 while the inboxes are closed.
+ * Whether the sender is the node that it says it is, the caller has found out
+ * before (raft_check_peer_log), and looks at once more behind the stream that ended.
  */
-extern RaftInboxWriter *raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender, uint64 boot);
+extern RaftInboxWriter *raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender);
 
 /*
  * False when the ring is full for now, or the writer must end (see lost).
@@ -64,7 +63,7 @@ extern void raft_inbox_release(RaftInboxWriter *writer);
 extern void raft_inboxes_close(RaftInboxes *inboxes);
 
 /*
- * Drops what is queued, forgets boot counts and opens the inboxes for new
+ * Drops what is queued and opens the inboxes for new
  * streams: at the worker's start.  Streams of its former life end.
  */
 extern void raft_inboxes_reset(RaftInboxes *inboxes);

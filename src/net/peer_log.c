@@ -141,8 +141,6 @@ set_synchronous_commit(const char *value)
 static bool
 remembers(const RaftPeerStart *start, uint64 incarnation)
 {
-	if (start->incarnation == incarnation)
-		return true;
 	for (int i = 0; i < start->n_former; i++)
 	{
 		if (start->former[i] == incarnation)
@@ -155,8 +153,11 @@ static void
 check_start(const RaftPeerStart *start, const Peer *known)
 {
 	uint64		boot = PEER_INT64(known, PEER_BOOT_COUNT);
+	uint64		incarnation = PEER_INT64(known, PEER_INCARNATION);
 
-	if (remembers(start, PEER_INT64(known, PEER_INCARNATION)) && start->boot >= boot)
+	/* the number of a start belongs to it: a later one counts on */
+	if (start->incarnation == incarnation ? start->boot == boot :
+		start->boot > boot && remembers(start, incarnation))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

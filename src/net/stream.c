@@ -564,6 +564,21 @@ release_inbox(int code, Datum arg)
 	raft_inbox_release((RaftInboxWriter *) DatumGetPointer(arg));
 }
 
+/*
+ * What the sender says of itself is what a member is known by (peer_log.c).
+ * pg_stat_activity shows the text of a call to others than superusers, and the
+ * server's log would have it behind every message.
+ */
+static void
+hide_call(const StreamCall *call)
+{
+	static char title[RAFT_MAX_NODE_NAME + 32];
+
+	snprintf(title, sizeof(title), "Raft stream of %s", call->sender.name);
+	debug_query_string = title;
+	pgstat_report_activity(STATE_RUNNING, title);
+}
+
 /* Without a transaction, and without anything that one would hold. */
 static void
 leave_transaction(Stream *stream)
@@ -583,7 +598,7 @@ leave_transaction(Stream *stream)
 static void
 return_to_transaction(void)
 {
-	pgstat_report_activity(STATE_RUNNING, debug_query_string);
+	pgstat_report_activity(STATE_RUNNING, NULL);	/* the text stays hidden */
 	StartTransactionCommand();
 }
 
@@ -657,6 +672,7 @@ serve(FunctionCallInfo fcinfo, Stream *stream)
 	check_context(fcinfo);
 	bound_lock_waits();
 	read_call(fcinfo, call);
+	hide_call(call);
 
 	if (call->protocol != RAFT_PROTOCOL_VERSION)
 		ereport(ERROR,
@@ -671,7 +687,7 @@ serve(FunctionCallInfo fcinfo, Stream *stream)
 	raft_check_peer_log(&call->sender);
 	stream->self = stream->group->node_id;
 
-	stream->inbox = raft_inbox_claim(stream->group->inboxes, call->sender.id, call->sender.boot);
+	stream->inbox = raft_inbox_claim(stream->group->inboxes, call->sender.id);
 	PG_ENSURE_ERROR_CLEANUP(release_inbox, PointerGetDatum(stream->inbox));
 	{
 		/*

@@ -47,7 +47,7 @@ for my $round (1 .. 5)
 				'SELECT count(*) FROM pg_stat_raft_replication WHERE incoming') == 2;
 		});
 	$ended += $cluster->value($leader,
-		"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'CALL raft.stream%'");
+		"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'Raft stream of %'");
 }
 is($ended, 10, 'the streams to the leader are ended five times');
 is($cluster->state($leader)->{term}, $term, 'ending the streams to the leader does not depose it');

@@ -59,6 +59,8 @@ my @calls     = (
 	[ 'a member under another number', { sender => 77 }, '42501', qr/not a member/ ],
 	[ 'a member with another log', { log => $log eq '1' ? 2 : 1 }, '55000', qr/another log/ ],
 	[ 'a start that does not know the last one', { incarnation => 1, former => q('{2,3}'), boot => $boot + 1 }, '55000', qr/older state/ ],
+	[ 'the last start under another number', { boot => '4000000000000000000' }, '55000', qr/older state/ ],
+	[ 'a later start under the same number', { incarnation => 1, former => "'{$incarnation}'" }, '55000', qr/older state/ ],
 	[ 'a database of another encoding',
 		{ environment => q('encoding LATIN1, locale provider "c", collate "c", ctype "c"') }, '55000', qr/differs from this one/ ],
 	[ 'a database of another collation',
@@ -76,6 +78,14 @@ foreach my $case (@calls)
 	is($result->{error}{C}, $sqlstate, "a stream from $who is refused");
 	like($result->{error}{M}, $message, 'and the message says why');
 }
+
+# What a member says of itself is read by nobody who may look at activities.
+$superuser->query('CREATE ROLE observer LOGIN REPLICATION IN ROLE pg_monitor');
+my $shown = $cluster->client($victim, user => 'observer')->query(
+	q{SELECT query FROM pg_stat_activity WHERE application_name LIKE 'raft_pg: % -> %'});
+is_deeply([ map { $_->[0] } @{ $shown->{rows} } ], [ "Raft stream of $leader" ], 'an observer sees whose stream it is');
+is($superuser->query(q{SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE 'CALL raft%'})->{rows}[0][0],
+	0, 'and nobody what a member says of itself');
 
 my $result = $superuser->query('BEGIN; ' . call());
 is($result->{error}{C}, '25001', 'a stream inside a transaction block is refused');

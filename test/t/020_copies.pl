@@ -20,11 +20,13 @@ sub state_of { my ($column) = @_; return $cluster->value($copied, "SELECT $colum
 
 sub recognised
 {
-	my ($what) = @_;
+	my ($what, $why) = @_;
+
+	$why //= qr/The node has written its log to another file/;
 
 	ok($cluster->wait_until("the refusal of $what", sub { state_of('state') eq 'failed' }),
 		"$what does not start as the node");
-	like(state_of('error'), qr/^this copy of the Raft log must not speak for its node: The node has written its log to another file/,
+	like(state_of('error'), qr/^this copy of the Raft log must not speak for its node: $why/,
 		'and says why');
 	return;
 }
@@ -33,14 +35,17 @@ sub recognised
 # the node comes with the copy, the leader dies, and the other member returns.
 sub lose_all_but
 {
-	my ($copy, $what) = @_;
+	my ($copy, $what, $in_place) = @_;
 
 	$cluster->node($away)->stop;
 	ok($cluster->propose($leader, "acknowledged beside $what $_"), 'a command is acknowledged') foreach 1 .. 3;
 	$node->stop;
-	my $kept = RaftDirectory::replace($node, $copy);
+	my $kept = $in_place
+	  ? RaftDirectory::copy($node->data_dir, $node->data_dir . '.newest')
+	  : RaftDirectory::replace($node, $copy);
+	RaftDirectory::set_back($node, $copy) if $in_place;
 	$node->start;
-	recognised($what);
+	recognised($what, $in_place && qr/The data directory was restored from a base backup that was begun at 2/);
 	my $before = $cluster->digest($leader);
 	ok($cluster->kill9($leader), 'the leader dies');
 	$cluster->start_again($away);
@@ -86,6 +91,23 @@ if ($leader eq $copied)
 	$leader = $cluster->wait_leader;
 	($away) = $cluster->others($leader, $copied);
 }
+
+# --- a base backup written over the files that are there ---
+
+$node->backup('in_place');
+$kept = lose_all_but($node->backup_dir . '/in_place', 'a base backup restored in place', 1);
+$node->stop;
+RaftDirectory::set_back($node, $kept);
+$node->start;
+$leader = $cluster->wait_leader;
+ok($leader, 'the newest state is taken back');
+ok($cluster->wait_same_state, 'and all three hold the same');
+if ($leader eq $copied)
+{
+	$node->restart;
+	$leader = $cluster->wait_leader;
+}
+($away) = $cluster->others($leader, $copied);
 
 # --- a copy of the stopped server's directory ---
 

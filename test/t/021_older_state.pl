@@ -96,15 +96,19 @@ ok( $cluster->wait_until('the others to have met its last start', sub {
 
 $leader = $cluster->wait_leader;
 follow();
-$node->backup('running');
+$cluster->pause($set_back);
+my $snapshot = RaftDirectory::copy($node->data_dir, $node->data_dir . '.snapshot');
+$cluster->resume($set_back);
+ok($cluster->wait_same_state, 'a snapshot of the running machine is made');
 ok($cluster->propose($leader, "acknowledged $_"), "command $_ is acknowledged") foreach 1 .. 3;
 ok( $cluster->wait_until('the leader to note what was acknowledged', sub {
 		($cluster->value($leader, "SELECT acknowledged >= (SELECT max(index) FROM commands) FROM raft.peers WHERE node_id = $node_id") // 'f')
 		  eq 't' }),
 	'the leader remembers what the node has acknowledged');
 ok($cluster->kill9($set_back), 'the machine stops');
-RaftDirectory::set_back($node, $node->backup_dir . '/running');
-$node->start;
+RaftDirectory::set_back($node, $snapshot);
+unlink $node->data_dir . '/postmaster.pid';	# the process it names may be there as a zombie
+$cluster->start_again($set_back);
 ok( $cluster->wait_until("$leader to refuse it", sub {
 		($cluster->value($set_back, "SELECT last_error FROM pg_stat_raft_replication WHERE node = '$leader'") // '')
 		  =~ /has lost a part of its log/ }),

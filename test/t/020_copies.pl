@@ -168,4 +168,27 @@ foreach my $peer ($cluster->others($copied))
 is(state_of('has_quorum'), 'f', 'and it has no quorum');
 put_back($second);
 
+# --- a server that came from a base backup, vouched for, has that backup's label ---
+
+my $label = $node->data_dir . '/backup_label.old';
+$node->stop;
+PostgreSQL::Test::Utils::append_to_file($label, "LABEL: as a restore leaves it\n");
+$node->start;
+recognised('a directory with the label of a base backup', qr/The data directory was restored from a base backup\./);
+$node->safe_psql('postgres', 'SELECT raft_reset_identity()');
+$node->safe_psql('postgres', 'SELECT raft_start()');
+ok($cluster->wait_leader, 'vouched for, it is the node');
+foreach my $tidied (0, 1)
+{
+	$node->stop;
+	unlink $label if $tidied;
+	$node->start;
+	ok( $cluster->wait_until('the node to run', sub { state_of('state') eq 'running' }),
+		$tidied ? 'and when the label is removed' : 'and when it starts again');
+}
+$node->stop;
+PostgreSQL::Test::Utils::append_to_file($label, "LABEL: of another restore\n");
+$node->start;
+recognised('another restore after that', qr/The data directory was restored from a base backup\./);
+
 done_testing();

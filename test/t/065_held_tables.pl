@@ -40,6 +40,11 @@ sub noted
 
 # --- streams go on ---
 
+sub connects
+{
+	return $cluster->value($held, "SELECT connects FROM pg_stat_raft_replication WHERE node = '$leader'");
+}
+my $connects = connects();
 my ($client, $pid) = holder($leader,
 	"DELETE FROM raft.peers WHERE node_id = (SELECT node_id FROM raft.members WHERE node = '$held')");
 my $index;
@@ -53,6 +58,7 @@ ok( $cluster->wait_until('the acknowledgement',
 		sub { (about('replication', $held, 'match_index') || 0) >= $index }),
 	'the stream of the member whose row is held is still read');
 cmp_ok(about('peers', $held, 'acknowledged'), '<', $index, 'nothing is noted of it');
+is(connects(), $connects, 'and it is still the same stream');
 $client->query('ROLLBACK');
 ok(noted($held, $index), 'until the row is free');
 

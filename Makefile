@@ -53,7 +53,7 @@ ifdef STOP_POINTS
 PG_CPPFLAGS += -DRAFT_STOP_POINTS -DRAFT_MAX_RUNS=16
 endif
 
-PG_CFLAGS = -std=gnu11 -pthread -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement
+PG_CFLAGS = -std=gnu11 -pthread -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement
 SHLIB_LINK_INTERNAL = $(libpq)
 SHLIB_LINK = -pthread
 

@@ -22,6 +22,19 @@
 #error "raft_pg needs PostgreSQL 15 or later"
 #endif
 
+/*
+ * The library exports what PostgreSQL looks up in it, and nothing else (the Makefile hides the
+ * rest): a library loaded before could define any other name, too.  16 marks what is to be
+ * exported, and the functions of PG_FUNCTION_INFO_V1 with it; 15 has only the word.
+ */
+#if PG_VERSION_NUM < 160000
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+#define RAFT_SQL_FUNCTION(name) \
+extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+PG_FUNCTION_INFO_V1(name)
+
 /* The physical identity of a relation got a new name in 16. */
 #if PG_VERSION_NUM >= 160000
 #include "storage/relfilelocator.h"

@@ -23,7 +23,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-PG_FUNCTION_INFO_V1(raft_refuse_change);
+RAFT_SQL_FUNCTION(raft_refuse_change);
 
 static const RaftColumn node_columns[] = {
 	{"node", TEXTOID, false},

@@ -22,8 +22,8 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
-PG_FUNCTION_INFO_V1(raft_sql_cluster);
-PG_FUNCTION_INFO_V1(raft_sql_may_ask);
+RAFT_SQL_FUNCTION(raft_sql_cluster);
+RAFT_SQL_FUNCTION(raft_sql_may_ask);
 
 /* Intervals as seconds: they read the same under every IntervalStyle. */
 #define REPORT \

@@ -19,7 +19,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-PG_FUNCTION_INFO_V1(raft_sql_reset_identity);
+RAFT_SQL_FUNCTION(raft_sql_reset_identity);
 
 /* A node that runs has nothing to be vouched for. */
 static void

@@ -36,12 +36,12 @@
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
-PG_FUNCTION_INFO_V1(raft_sql_propose);
-PG_FUNCTION_INFO_V1(raft_sql_propose_jsonb);
-PG_FUNCTION_INFO_V1(raft_sql_propose_async);
-PG_FUNCTION_INFO_V1(raft_sql_propose_async_jsonb);
-PG_FUNCTION_INFO_V1(raft_sql_set_apply);
-PG_FUNCTION_INFO_V1(raft_sql_set_apply_by_name);
+RAFT_SQL_FUNCTION(raft_sql_propose);
+RAFT_SQL_FUNCTION(raft_sql_propose_jsonb);
+RAFT_SQL_FUNCTION(raft_sql_propose_async);
+RAFT_SQL_FUNCTION(raft_sql_propose_async_jsonb);
+RAFT_SQL_FUNCTION(raft_sql_set_apply);
+RAFT_SQL_FUNCTION(raft_sql_set_apply_by_name);
 
 /*
  * As PreventInTransactionBlock(), which knows no more than that: most who meet this have a

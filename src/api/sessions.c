@@ -16,7 +16,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-PG_FUNCTION_INFO_V1(raft_sql_sessions);
+RAFT_SQL_FUNCTION(raft_sql_sessions);
 
 #define SESSIONS_COLUMNS	5
 

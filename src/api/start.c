@@ -22,8 +22,8 @@
 #include "utils/syscache.h"
 #include "utils/uuid.h"
 
-PG_FUNCTION_INFO_V1(raft_sql_start);
-PG_FUNCTION_INFO_V1(raft_sql_stop);
+RAFT_SQL_FUNCTION(raft_sql_start);
+RAFT_SQL_FUNCTION(raft_sql_stop);
 
 #define DEFAULT_NODE_NAME	"node1"
 

@@ -16,10 +16,10 @@
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
-PG_FUNCTION_INFO_V1(raft_sql_state);
-PG_FUNCTION_INFO_V1(raft_sql_is_leader);
-PG_FUNCTION_INFO_V1(raft_sql_leader);
-PG_FUNCTION_INFO_V1(raft_sql_members);
+RAFT_SQL_FUNCTION(raft_sql_state);
+RAFT_SQL_FUNCTION(raft_sql_is_leader);
+RAFT_SQL_FUNCTION(raft_sql_leader);
+RAFT_SQL_FUNCTION(raft_sql_members);
 
 #define STATE_COLUMNS		10
 #define MEMBERS_COLUMNS		6

@@ -22,9 +22,9 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-PG_FUNCTION_INFO_V1(raft_sql_stat);
-PG_FUNCTION_INFO_V1(raft_sql_stat_replication);
-PG_FUNCTION_INFO_V1(raft_sql_stat_reset);
+RAFT_SQL_FUNCTION(raft_sql_stat);
+RAFT_SQL_FUNCTION(raft_sql_stat_replication);
+RAFT_SQL_FUNCTION(raft_sql_stat_reset);
 
 #define MAX_COLUMNS		64
 

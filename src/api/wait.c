@@ -17,7 +17,7 @@
 #include "node/waiting.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(raft_sql_wait);
+RAFT_SQL_FUNCTION(raft_sql_wait);
 
 long
 raft_timeout_arg(FunctionCallInfo fcinfo, int argument)

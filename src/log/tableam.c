@@ -29,7 +29,7 @@
 
 #include "log/scan.h"
 
-PG_FUNCTION_INFO_V1(raft_log_handler);
+RAFT_SQL_FUNCTION(raft_log_handler);
 
 pg_noreturn static void refuse_change(Relation rel);
 pg_noreturn static void refuse_index(Relation rel);

@@ -105,7 +105,7 @@ typedef enum Delivery
 	DELIVERY_DONE				/* the peer ended the stream */
 } Delivery;
 
-PG_FUNCTION_INFO_V1(raft_stream);
+RAFT_SQL_FUNCTION(raft_stream);
 
 /* --- checks before the stream --- */
 

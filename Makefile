@@ -8,7 +8,7 @@
 #   make installcheck             SQL tests in a running server that preloads raft_pg
 #   make ladder [SEEDS=] [TEST= SEED= TRACE=1]     the laboratory's tests
 #   make scripts [REWRITE=1]      scripted races, compared line by line
-#   make coverage [SEEDS=]        lines and branches of src/core that they reach
+#   make coverage [SEEDS=]        lines and branches of src/core and src/wire that they reach
 #   make simulate SEEDS=1000000   anything that can happen to a group, drawn from seeds
 #   make replay FILE= [TRACE=1]   what servers recorded (raft_pg.record_events)
 #   make mutants [MUTANT=]        old bugs put back: each must be found
@@ -27,19 +27,23 @@ DATA = raft_pg--1.0.sql
 PGFILEDESC = "raft_pg - Raft consensus between PostgreSQL servers"
 
 OBJS = \
-	src/raft_pg.o src/guard.o src/reminder.o src/stop_point.o src/tables.o \
-	src/api/cluster.o src/api/identity.o src/api/members.o src/api/propose.o src/api/sessions.o src/api/start.o src/api/state.o \
-	src/api/statement.o src/api/stats.o src/api/wait.o \
-	src/apply/applied.o src/apply/applier.o src/apply/batch.o src/apply/blockers.o src/apply/machine.o src/apply/session.o \
-	src/core/append.o src/core/convert.o src/core/election.o src/core/eventlog.o src/core/frame.o src/core/membership.o \
-	src/core/names.o src/core/progress.o src/core/raft.o src/core/record.o src/core/replication.o \
-	src/core/trail.o src/core/writes.o \
+	src/api/cluster.o src/api/identity.o src/api/members.o src/api/propose.o src/api/sessions.o src/api/start.o \
+	src/api/state.o src/api/statement.o src/api/stats.o src/api/wait.o \
+	src/apply/applied.o src/apply/applier.o src/apply/batch.o src/apply/machine.o src/apply/session.o \
+	src/client/outcome.o src/client/proposals.o src/client/waiting.o \
+	src/core/append.o src/core/convert.o src/core/election.o src/core/membership.o src/core/progress.o \
+	src/core/replication.o src/core/step.o src/core/trail.o src/core/writes.o \
+	src/group/blockers.o src/group/group.o src/group/launcher.o src/group/lifecycle.o src/group/process.o \
+	src/group/starts.o \
+	src/guard.o src/host.o src/raft_pg.o src/reminder.o src/settings.o src/stop_point.o \
 	src/log/identity.o src/log/page_write.o src/log/pages.o src/log/reader.o src/log/recover.o src/log/ring.o \
 	src/log/scan.o src/log/tableam.o src/log/writer.o \
-	src/net/ask.o src/net/conninfo.o src/net/environment.o src/net/inbox.o src/net/link.o src/net/lookup.o src/net/peer.o src/net/peer_log.o src/net/refusals.o src/net/stream.o \
-	src/node/actions.o src/node/flusher.o src/node/group.o src/node/held.o src/node/launcher.o src/node/lifecycle.o src/node/node_row.o \
-	src/node/outcome.o src/node/process.o src/node/proposals.o src/node/publish.o src/node/record.o src/node/resets.o src/node/space.o src/node/start.o src/node/starts.o \
-	src/node/waiting.o src/node/worker.o
+	src/net/ask.o src/net/conninfo.o src/net/environment.o src/net/inbox.o src/net/link.o src/net/lookup.o src/net/peer.o \
+	src/net/peer_log.o src/net/refusals.o src/net/stream.o \
+	src/node/actions.o src/node/flusher.o src/node/held.o src/node/publish.o src/node/record.o src/node/space.o \
+	src/node/start.o src/node/worker.o \
+	src/tables/node.o src/tables/resets.o src/tables/table.o \
+	src/wire/config.o src/wire/eventlog.o src/wire/frame.o src/wire/names.o src/wire/record.o
 
 REGRESS = $(sort $(notdir $(basename $(wildcard $(here)/sql/*.sql))))
 ISOLATION = $(sort $(notdir $(basename $(wildcard $(here)/test/specs/*.spec))))

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * raft_pg.c
- *	  Start-up: settings, hooks, the launcher, and what the core asks of its
- *	  host.
+ *	  The library is loaded: settings, hooks and the launcher.
  *
  * Everything here happens in the postmaster, while shared_preload_libraries is
  * being loaded; a backend that loads the library later gets the SQL functions
@@ -12,236 +11,24 @@
  */
 #include "raft_pg.h"
 
-#include <limits.h>
-#include <time.h>
-
 #include "api/api.h"
 #include "catalog/objectaccess.h"
+#include "group/group.h"
+#include "group/shared.h"
+#include "group/workers.h"
 #include "guard.h"
 #include "miscadmin.h"
-#include "node/group.h"
-#include "node/shared.h"
-#include "node/workers.h"
-#include "port/pg_bswap.h"
-#include "port/pg_crc32c.h"
 #include "storage/ipc.h"
-#include "utils/guc.h"
 
 PG_MODULE_MAGIC;
 
 extern PGDLLEXPORT void _PG_init(void);
 
-int			raft_max_groups = 2;
-int			raft_max_members = 7;
-int			raft_ring_size_kb = 4096;
-int			raft_inbox_size_kb = 1024;
-int			raft_log_size_mb = 64;
-int			raft_heartbeat_interval_ms = 100;
-int			raft_election_timeout_ms = 600;
-int			raft_disk_timeout_ms = 2000;
-int			raft_connect_timeout_ms = 2000;
-int			raft_max_command_size_kb = 256;
-int			raft_max_apply_delay_ms = 30000;
-int			raft_max_failures = 10000;
-int			raft_propose_timeout_ms = 30000;
-bool		raft_record_events = false;
-int			raft_record_events_limit_mb = 1024;
-
-/* A shorter election timeout would take one lost heartbeat for a dead leader. */
-#define MIN_TIMEOUT_HEARTBEATS	3
-
 bool		raft_preloaded = false;
-
-/*
- * A heartbeat waits behind the command that is being written or sent: the largest one
- * has to be through in a part of the election timeout, on a busy machine, too.
- */
-#define MAX_COMMAND_SIZE_KB	1024
-
-/* True once the sizes that bound max_command_size can no longer change. */
-static bool sizes_are_fixed = false;
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 static object_access_hook_type prev_object_access_hook = NULL;
-
-/*
- * The largest raft_pg.max_command_size that the other sizes allow, in kB.
- *
- * A frame (a full batch and one more record) lies in one piece in an inbox:
- * within half of it, one always fits, wherever the free space begins.  The ring
- * is to hold several batches, or the senders would read pages all the time;
- * and the log several commands, or compaction could not keep up.
- */
-static int
-max_command_limit_kb(void)
-{
-	int64		frame_kb = Min(raft_inbox_size_kb / 2, raft_ring_size_kb / 4);
-	int64		overhead_kb = RAFT_MAX_BATCH_BYTES / 1024 + 1;
-	int64		log_kb = (int64) raft_log_size_mb * 1024 / 4;
-
-	return (int) Max(1, Min(MAX_COMMAND_SIZE_KB, Min(frame_kb - overhead_kb, log_kb)));
-}
-
-/*
- * While the server starts, the sizes may not have their values yet: then
- * check_sizes() decides.
- */
-static bool
-check_max_command_size(int *newval, void **extra, GucSource source)
-{
-	if (sizes_are_fixed && *newval > max_command_limit_kb() && *newval != raft_max_command_size_kb)
-	{
-		GUC_check_errdetail("With the current raft_pg.inbox_size, raft_pg.ring_size and raft_pg.log_size, commands can have at most %d kB.",
-							max_command_limit_kb());
-		return false;
-	}
-	return true;
-}
-
-/* Settings that do not go together must not keep a server with other work from starting. */
-static void
-check_sizes(void)
-{
-	if (raft_max_command_size_kb > max_command_limit_kb())
-		ereport(WARNING,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"raft_pg.max_command_size\" (%d kB) is taken as %d kB",
-						raft_max_command_size_kb, max_command_limit_kb()),
-				 errdetail("A command of this size and a batch of %d kB have to fit into half of \"raft_pg.inbox_size\" (%d kB) and a quarter of \"raft_pg.ring_size\" (%d kB); a command into a quarter of \"raft_pg.log_size\" (%d MB).",
-						   RAFT_MAX_BATCH_BYTES / 1024, raft_inbox_size_kb,
-						   raft_ring_size_kb, raft_log_size_mb)));
-	sizes_are_fixed = true;
-}
-
-static void
-define_server_settings(void)
-{
-	DefineCustomIntVariable("raft_pg.max_groups",
-							"Databases of this server that can run a Raft group at once.",
-							NULL,
-							&raft_max_groups,
-							2, 1, 64,
-							PGC_POSTMASTER, 0,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.max_members",
-							"Members that a Raft group can have.",
-							"Each has an inbox in the shared memory of each group.",
-							&raft_max_members,
-							7, 1, RAFT_MAX_MEMBERS,
-							PGC_POSTMASTER, 0,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.ring_size",
-							"Shared memory for the newest part of the log, per group.",
-							NULL,
-							&raft_ring_size_kb,
-							4096, 512, 1024 * 1024,
-							PGC_POSTMASTER, GUC_UNIT_KB,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.inbox_size",
-							"Shared memory for incoming messages, per group and member.",
-							NULL,
-							&raft_inbox_size_kb,
-							1024, 256, 128 * 1024,
-							PGC_POSTMASTER, GUC_UNIT_KB,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.log_size",
-							"Capacity of the log of each group on disk.",
-							"It holds for groups started from then on.",
-							&raft_log_size_mb,
-							64, 1, 64 * 1024,
-							PGC_POSTMASTER, GUC_UNIT_MB,
-							NULL, NULL, NULL);
-}
-
-static void
-define_reloadable_settings(void)
-{
-	DefineCustomIntVariable("raft_pg.max_command_size",
-							"Largest command that can be proposed.",
-							NULL,
-							&raft_max_command_size_kb,
-							256, 1, MAX_COMMAND_SIZE_KB,
-							PGC_SIGHUP, GUC_UNIT_KB,
-							check_max_command_size, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.max_apply_delay",
-							"Time that committed commands wait for a lock before whoever holds it is canceled, then terminated.",
-							"-1 lets them wait for ever.",
-							&raft_max_apply_delay_ms,
-							30000, -1, INT_MAX,
-							PGC_SIGHUP, GUC_UNIT_MS,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.max_failures",
-							"Commands whose result is an error that are kept in raft.failures, the newest ones.",
-							NULL,
-							&raft_max_failures,
-							10000, 0, INT_MAX,
-							PGC_SIGHUP, 0,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.heartbeat_interval",
-							"A leader lets at most this long pass without a message to each peer.",
-							NULL,
-							&raft_heartbeat_interval_ms,
-							100, 5, 60 * 1000,
-							PGC_SIGHUP, GUC_UNIT_MS,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.election_timeout",
-							"Shortest time without a leader after which a node starts an election.",
-							"Each wait is drawn at random from one to three times this. "
-							"Values below three heartbeat intervals count as three heartbeat intervals.",
-							&raft_election_timeout_ms,
-							600, 20, 600 * 1000,
-							PGC_SIGHUP, GUC_UNIT_MS,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.disk_timeout",
-							"A leader whose log is not on disk after this time gives up its leadership.",
-							"Until then it goes on with heartbeats, and acknowledges nothing. Zero never gives up.",
-							&raft_disk_timeout_ms,
-							2000, 0, 600 * 1000,
-							PGC_SIGHUP, GUC_UNIT_MS,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.connect_timeout",
-							"Time for one attempt to connect to a peer.",
-							NULL,
-							&raft_connect_timeout_ms,
-							2000, 50, 600 * 1000,
-							PGC_SIGHUP, GUC_UNIT_MS,
-							NULL, NULL, NULL);
-
-	DefineCustomBoolVariable("raft_pg.record_events",
-							 "Records each node's events in \"raft_pg_events\" below the data directory, for a replay.",
-							 "A recording begins with the start of a node. It holds the commands.",
-							 &raft_record_events,
-							 false,
-							 PGC_SIGHUP, 0,
-							 NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.record_events_limit",
-							"A recording of events ends when its file has reached this size.",
-							NULL,
-							&raft_record_events_limit_mb,
-							1024, 1, 1024 * 1024,
-							PGC_SIGHUP, GUC_UNIT_MB,
-							NULL, NULL, NULL);
-
-	DefineCustomIntVariable("raft_pg.propose_timeout",
-							"Time that raft functions wait when they are given no timeout.",
-							"Zero waits for ever.",
-							&raft_propose_timeout_ms,
-							30000, 0, INT_MAX,
-							PGC_USERSET, GUC_UNIT_MS,
-							NULL, NULL, NULL);
-}
 
 static void
 shmem_request(void)
@@ -249,7 +36,7 @@ shmem_request(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 
-	check_sizes();
+	raft_settings_fix_sizes();
 	raft_group_shmem_request();
 }
 
@@ -279,9 +66,7 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 
-	define_server_settings();
-	define_reloadable_settings();
-	MarkGUCPrefixReserved("raft_pg");
+	raft_settings_define();
 
 	prev_shmem_request_hook = shmem_request_hook;
 	shmem_request_hook = shmem_request;
@@ -309,90 +94,4 @@ raft_require_preload(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("raft_pg must be loaded via \"shared_preload_libraries\""),
 				 errhint("Add raft_pg to \"shared_preload_libraries\" in postgresql.conf and restart the server.")));
-}
-
-RaftTime
-raft_election_timeout(void)
-{
-	int			least_ms = raft_heartbeat_interval_ms * MIN_TIMEOUT_HEARTBEATS;
-
-	return (RaftTime) Max(raft_election_timeout_ms, least_ms) * 1000;
-}
-
-Size
-raft_max_command_bytes(void)
-{
-	return (Size) Min(raft_max_command_size_kb, max_command_limit_kb()) * 1024;
-}
-
-Size
-raft_max_frame_bytes(void)
-{
-	/* a peer may allow larger commands than this node does */
-	return RAFT_FRAME_HEADER + RAFT_MAX_BATCH_BYTES + RAFT_RECORD_HEADER +
-		(Size) max_command_limit_kb() * 1024;
-}
-
-/* --- what the core asks of its host --- */
-
-RaftTime
-raft_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (RaftTime) ts.tv_sec * 1000000 + (RaftTime) ts.tv_nsec / 1000;
-}
-
-RaftTime
-raft_deadline_in(long timeout_ms)
-{
-	return timeout_ms > 0 ? raft_now() + (RaftTime) timeout_ms * 1000 : 0;
-}
-
-long
-raft_remaining_ms(RaftTime deadline)
-{
-	RaftTime	now;
-
-	if (deadline == 0)
-		return -1;
-	now = raft_now();
-	if (deadline <= now)
-		return 0;
-	/* rounded up: who sleeps that long finds the deadline passed */
-	return (long) Min((deadline - now + 999) / 1000, (RaftTime) INT_MAX);
-}
-
-/*
- * A core in an impossible state must not go on, and trying again would lead there again:
- * the node worker ends and its group has failed, until somebody looks.  The server
- * and its other databases are unharmed, whatever a peer may have sent; and what was
- * acknowledged does not depend on memory.
- */
-void
-raft_host_panic(const char *file, int line, const char *what)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("the Raft group is in a state that must not be"),
-			 errdetail_internal("Assertion \"%s\" failed at %s:%d.", what, file, line),
-			 errhint("A member was probably set back to an earlier state or has lost its log, so that committed entries were replaced. "
-					 "Look at the other members, first the one that leads or led last (\"raft_cluster\"), and bring the newest state of each server back; keep the data directory of this one. "
-					 "Otherwise this is a bug.")));
-	abort();					/* not reached */
-}
-
-/* Continues from a finished CRC: undoing the final inversion gives its state back. */
-uint32_t
-raft_host_crc32c(uint32_t crc, const void *data, size_t size)
-{
-	pg_crc32c	state = crc ^ 0xFFFFFFFF;
-
-#if defined(USE_SLICING_BY_8_CRC32C) && defined(WORDS_BIGENDIAN)
-	state = pg_bswap32(state);
-#endif
-	COMP_CRC32C(state, data, size);
-	FIN_CRC32C(state);
-	return state;
 }

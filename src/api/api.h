@@ -20,8 +20,8 @@
 #define RAFT_API_H
 
 #include "raft_pg.h"
-#include "node/group.h"
-#include "node/node_row.h"
+#include "group/group.h"
+#include "tables/node.h"
 
 /* --- members.c --- */
 

@@ -25,7 +25,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "node/proposals.h"
+#include "client/proposals.h"
 #include "parser/parse_func.h"
 #include "stop_point.h"
 #include "tcop/utility.h"

@@ -9,7 +9,7 @@
 
 #include "access/htup_details.h"
 #include "api/api.h"
-#include "apply/blockers.h"
+#include "group/blockers.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"

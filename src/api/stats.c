@@ -10,7 +10,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
-#include "apply/blockers.h"
+#include "group/blockers.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"

@@ -14,7 +14,7 @@
 #include "datatype/timestamp.h"
 #include "log/log.h"
 #include "miscadmin.h"
-#include "node/waiting.h"
+#include "client/waiting.h"
 #include "utils/timestamp.h"
 
 RAFT_SQL_FUNCTION(raft_sql_wait);

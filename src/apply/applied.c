@@ -22,7 +22,7 @@
 #include "executor/tuptable.h"
 #include "mb/pg_wchar.h"
 #include "storage/bufmgr.h"
-#include "tables.h"
+#include "tables/table.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"

@@ -124,13 +124,13 @@ count_fitting(RaftCore *core, const RaftEntry *entries, uint32_t n_entries, Raft
 	uint32_t	n = 0;
 
 	for (uint32_t i = 0; i < n_entries; i++)
-		needed += RAFT_RECORD_HEADER + entries[i].size;
+		needed += RAFT_ENTRY_OVERHEAD + entries[i].size;
 	/* walking through the log costs something: only when it matters */
 	if (needed > core->room)
 		core->room += bytes_from(core, first);
-	for (; n < n_entries && RAFT_RECORD_HEADER + entries[n].size <= core->room; n++)
+	for (; n < n_entries && RAFT_ENTRY_OVERHEAD + entries[n].size <= core->room; n++)
 		if (core->room < RAFT_ROOM_ENOUGH)
-			core->room -= RAFT_RECORD_HEADER + entries[n].size;
+			core->room -= RAFT_ENTRY_OVERHEAD + entries[n].size;
 	return n;
 }
 
@@ -156,8 +156,7 @@ count_acceptable(const RaftCore *core, const RaftEntry *entries, uint32_t n_entr
 		if (entries[i].kind != RAFT_ENTRY_CONFIG)
 			continue;
 		if (!membership_can_add(core, *n_configs + 1) ||
-			raft_config_decode(entries[i].data, entries[i].size,
-							   &configs[*n_configs], NULL) != RAFT_DECODE_OK)
+			!raft_host_decode_config(entries[i].data, entries[i].size, &configs[*n_configs]))
 			return i;
 		configs[(*n_configs)++].index = core->trail.last + 1 + i;
 	}

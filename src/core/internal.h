@@ -3,7 +3,7 @@
  * internal.h
  *	  The state of a core and the functions its files offer each other.
  *
- * raft.c		  events in, actions out		convert.c	  the only place where a role changes
+ * step.c		  events in, actions out		convert.c	  the only place where a role changes
  * election.c	  pre-vote and vote				append.c	  follower: AppendEntries
  * replication.c  leader: what is sent when		progress.c	  leader: what a peer has
  * writes.c		  what waits for the disk		membership.c  configurations and quorums
@@ -14,7 +14,6 @@
 #ifndef RAFT_CORE_INTERNAL_H
 #define RAFT_CORE_INTERNAL_H
 
-#include "codec.h"
 #include "limits.h"
 #include "mutants.h"
 #include "raft.h"

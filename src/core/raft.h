@@ -59,6 +59,9 @@ typedef uint32_t RaftNodeId;	/* identity of a node, from 1; 0 = none */
 #ifndef RAFT_MAX_INFLIGHT
 #define RAFT_MAX_INFLIGHT	64	/* upper bound of settings.max_inflight */
 #endif
+#define RAFT_MAX_MESSAGE_ENTRIES	8192	/* entries in one message */
+/* Bytes that an entry takes in the log and on the wire beyond its data. */
+#define RAFT_ENTRY_OVERHEAD	52
 /* Room for entries that does not bind: a host may say more, a message never does. */
 #define RAFT_ROOM_ENOUGH	(UINT64_MAX / 2)
 
@@ -446,9 +449,10 @@ extern RaftTerm raft_core_term_at(const RaftCore *core, RaftIndex index);
 extern void raft_host_panic(const char *file, int line, const char *what)
 			__attribute__((noreturn));
 
-/* Names for traces and status views, in lower case. */
-extern const char *raft_role_name(RaftRole role);
-extern const char *raft_message_name(RaftMessageType type);
-extern const char *raft_entry_kind_name(uint8_t kind);	/* "?" when unknown */
+/*
+ * Supplied by the host: what a configuration entry says.  False for a payload that is
+ * none.  Index and term of the result are not looked at.
+ */
+extern bool raft_host_decode_config(const uint8_t *data, size_t size, RaftConfig *config);
 
 #endif							/* RAFT_CORE_RAFT_H */

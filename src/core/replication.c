@@ -21,7 +21,7 @@
 static RaftIndex
 batch_end(RaftCore *core, RaftIndex first, uint32_t max_bytes, uint32_t *bytes)
 {
-	RaftIndex	last = raft_min(core->trail.last, first + RAFT_MAX_FRAME_ENTRIES - 1);
+	RaftIndex	last = raft_min(core->trail.last, first + RAFT_MAX_MESSAGE_ENTRIES - 1);
 	RaftIndex	stored = core->step_first > 0 ? core->step_first - 1 : core->trail.last;
 	RaftIndex	end = first - 1;
 
@@ -36,7 +36,7 @@ batch_end(RaftCore *core, RaftIndex first, uint32_t max_bytes, uint32_t *bytes)
 	}
 	while (end < last)
 	{
-		uint32_t	size = RAFT_RECORD_HEADER;
+		uint32_t	size = RAFT_ENTRY_OVERHEAD;
 
 		if (core->event->type == RAFT_EVENT_PROPOSE)
 			size += core->event->u.propose.entries[end + 1 - core->step_first].size;
@@ -198,7 +198,7 @@ propose_config(RaftCore *core)
 	RaftConfig	config;
 
 	raft_assert(core->event->u.propose.n_entries == 1);
-	if (raft_config_decode(entry->data, entry->size, &config, NULL) != RAFT_DECODE_OK ||
+	if (!raft_host_decode_config(entry->data, entry->size, &config) ||
 		!membership_may_follow(core, &config))
 	{
 		refuse(core, RAFT_REFUSED_CONFIG_INVALID);

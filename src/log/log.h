@@ -5,7 +5,7 @@
  *	  ring of WAL-logged pages of the table raft.log.
  *
  * Both rings share one address: the position of a byte, which only grows.
- * Records (core/codec.h) follow each other without gaps and may span pages.
+ * Records (wire/record.h) follow each other without gaps and may span pages.
  * Block 0 of the table holds the identity, the hard state (term, vote), the
  * positions and the format version; blocks 1..n are the ring.
  *

@@ -20,7 +20,7 @@
 #include "utils/snapmgr.h"
 
 #include "log/scan.h"
-#include "node/group.h"
+#include "group/group.h"
 
 /* Columns of raft.log, in this order; later ones were added by hand. */
 typedef enum LogColumn

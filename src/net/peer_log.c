@@ -31,7 +31,7 @@
 #include "net/peer_log.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
-#include "tables.h"
+#include "tables/table.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"

@@ -33,7 +33,7 @@
 #include "net/inbox.h"
 #include "net/peer_log.h"
 #include "net/refusals.h"
-#include "node/group.h"
+#include "group/group.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
@@ -324,7 +324,7 @@ check_frame(Stream *stream, const uint8 *frame, uint32 size)
 									raft_frame_length(frame), size));
 
 	result = raft_frame_decode(frame, size, group, &message,
-							   stream->entries, RAFT_MAX_FRAME_ENTRIES);
+							   stream->entries, RAFT_MAX_MESSAGE_ENTRIES);
 	if (result != RAFT_DECODE_OK)
 		protocol_violation(stream,
 						   psprintf("The frame does not decode: %s.",
@@ -634,7 +634,7 @@ run_stream(Stream *stream)
 
 	stream->size = RECEIVE_BYTES;
 	stream->buffer = palloc(stream->size);
-	stream->entries = palloc(sizeof(RaftEntry) * RAFT_MAX_FRAME_ENTRIES);
+	stream->entries = palloc(sizeof(RaftEntry) * RAFT_MAX_MESSAGE_ENTRIES);
 	stream->news = true;		/* the stream itself: see raft_inboxes_arrivals() */
 
 	leave_transaction(stream);

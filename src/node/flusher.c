@@ -14,8 +14,8 @@
 
 #include "access/xlog.h"
 #include "miscadmin.h"
-#include "node/group.h"
-#include "node/workers.h"
+#include "group/group.h"
+#include "group/workers.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"

@@ -16,8 +16,8 @@
 #ifndef RAFT_NODE_H
 #define RAFT_NODE_H
 
-#include "node/group.h"
-#include "node/proposals.h"
+#include "group/group.h"
+#include "client/proposals.h"
 
 /* Bounds of one turn of the main loop: the next turn takes the rest. */
 #define RAFT_TURN_FRAMES	512
@@ -101,7 +101,7 @@ typedef struct RaftNode
 	RaftIndex	range_last;
 	RaftTaken  *taken;			/* RAFT_TURN_PROPOSALS of them */
 	RaftEntry  *proposed;		/* the same as entries */
-	RaftEntry  *received;		/* RAFT_MAX_FRAME_ENTRIES: of the frame at hand */
+	RaftEntry  *received;		/* RAFT_MAX_MESSAGE_ENTRIES: of the frame at hand */
 	const uint8 *frame;			/* the frame at hand; NULL outside its step */
 
 	RaftNodeConfig configs[RAFT_MAX_CONFIGS];	/* newest ones, in no order */

@@ -2,7 +2,7 @@
  *
  * record.c
  *	  Recording: what this node's core is given, in a file that the laboratory
- *	  can replay (core/eventlog.h, test/sim/replay.c).
+ *	  can replay (wire/eventlog.h, test/sim/replay.c).
  *
  * One file for each start of the node worker, since a replay has to begin where
  * the core began.  Records gather in a buffer and leave once per turn, after the
@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
-#include "core/eventlog.h"
+#include "wire/eventlog.h"
 #include "miscadmin.h"
 #include "node/node.h"
 #include "storage/fd.h"

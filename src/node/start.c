@@ -17,13 +17,13 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "net/environment.h"
-#include "node/group.h"
+#include "group/group.h"
 #include "node/node.h"
-#include "node/node_row.h"
-#include "node/resets.h"
-#include "node/shared.h"
+#include "tables/node.h"
+#include "tables/resets.h"
+#include "group/shared.h"
 #include "storage/ipc.h"
-#include "tables.h"
+#include "tables/table.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -249,7 +249,7 @@ create_node(RaftGroup *group, const NodeRow *row)
 	initStringInfo(&node->range);
 	node->taken = palloc(RAFT_TURN_PROPOSALS * sizeof(RaftTaken));
 	node->proposed = palloc(RAFT_TURN_PROPOSALS * sizeof(RaftEntry));
-	node->received = palloc(RAFT_MAX_FRAME_ENTRIES * sizeof(RaftEntry));
+	node->received = palloc(RAFT_MAX_MESSAGE_ENTRIES * sizeof(RaftEntry));
 	node->status.role_since = node->status.started = GetCurrentTimestamp();
 	return node;
 }

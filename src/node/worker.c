@@ -22,13 +22,13 @@
  */
 #include "raft_pg.h"
 
-#include "apply/blockers.h"
+#include "group/blockers.h"
 #include "miscadmin.h"
-#include "node/group.h"
+#include "group/group.h"
 #include "node/node.h"
-#include "node/proposals.h"
-#include "node/shared.h"
-#include "node/workers.h"
+#include "client/proposals.h"
+#include "group/shared.h"
+#include "group/workers.h"
 #include "postmaster/interrupt.h"
 #include "stop_point.h"
 #include "storage/ipc.h"
@@ -115,7 +115,7 @@ receive_frame(RaftNode *node, const uint8 *frame, Size size)
 	node->status.messages_in++;
 	node->status.bytes_in += size;
 	if (raft_frame_decode(frame, size, group, &message,
-						  node->received, RAFT_MAX_FRAME_ENTRIES) != RAFT_DECODE_OK ||
+						  node->received, RAFT_MAX_MESSAGE_ENTRIES) != RAFT_DECODE_OK ||
 		memcmp(group, node->group->group_id, sizeof(group)) != 0 ||
 		message.to != node->id)
 	{

@@ -30,6 +30,7 @@
 #include <stdio.h>
 
 #include "../../src/core/internal.h"
+#include "../../src/wire/names.h"
 
 #define N_NODES		3
 #define N_PERMS		6			/* ways to rename three nodes */

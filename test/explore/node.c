@@ -63,10 +63,10 @@ batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes, uint32
 	RaftIndex	end = first;
 
 	(void) arg;
-	*bytes = RAFT_RECORD_HEADER;
-	while (end < last && *bytes + RAFT_RECORD_HEADER <= max_bytes)
+	*bytes = RAFT_ENTRY_OVERHEAD;
+	while (end < last && *bytes + RAFT_ENTRY_OVERHEAD <= max_bytes)
 	{
-		*bytes += RAFT_RECORD_HEADER;
+		*bytes += RAFT_ENTRY_OVERHEAD;
 		end++;
 	}
 	return end;
@@ -288,9 +288,9 @@ boot(NodeState *state, RaftNodeId id, uint64_t boot_count, RaftTime now, RaftInd
 		.settings = {
 			.heartbeat_interval = HEARTBEAT, .election_timeout = ELECTION_TIMEOUT,
 			.commit_notice = ELECTION_TIMEOUT * UINT64_C(1000),
-			.max_batch_bytes = bounds.batch * RAFT_RECORD_HEADER,
+			.max_batch_bytes = bounds.batch * RAFT_ENTRY_OVERHEAD,
 			.max_inflight = bounds.inflight,
-			.max_inflight_bytes = RAFT_MAX_INFLIGHT * bounds.batch * RAFT_RECORD_HEADER
+			.max_inflight_bytes = RAFT_MAX_INFLIGHT * bounds.batch * RAFT_ENTRY_OVERHEAD
 		}
 	};
 	RaftEvent	step = {.type = RAFT_EVENT_BOOT, .now = now};

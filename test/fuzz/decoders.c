@@ -10,7 +10,7 @@
  */
 #include <string.h>
 
-#include "../../src/core/bytes.h"
+#include "../../src/wire/bytes.h"
 #include "fuzz.h"
 
 /* Checksum of a header of "header" bytes and the data behind it. */

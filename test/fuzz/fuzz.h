@@ -14,8 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../src/core/codec.h"
 #include "../../src/core/raft.h"
+#include "../../src/wire/config.h"
+#include "../../src/wire/frame.h"
+#include "../../src/wire/names.h"
 
 /* Flags of an input. */
 #define FIX_CHECKSUMS	0x01	/* lengths and checksums are made right first */

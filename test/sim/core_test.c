@@ -8,8 +8,8 @@
  */
 #include <string.h>
 
-#include "../../src/core/bytes.h"
-#include "../../src/core/eventlog.h"
+#include "../../src/wire/bytes.h"
+#include "../../src/wire/eventlog.h"
 #include "../../src/core/internal.h"
 #include "solo.h"
 

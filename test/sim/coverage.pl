@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 #
-# coverage.pl SOURCE_FOLDER OBJECT_FOLDER
+# coverage.pl OBJECT_FOLDER SOURCE_FOLDER ..
 #
-# Sums up what gcov says about the core: per file, which part of the lines and
+# Sums up what gcov says about the core and its codecs: per file, which part of the lines and
 # of the branches was reached, and below each line and branch that was not.
 #
 # The branches of an assertion are not counted: the one in which it fails must
@@ -12,17 +12,17 @@
 use strict;
 use warnings;
 
-my ($sources, $objects) = @ARGV;
+my ($objects, @folders) = @ARGV;
 my (%total, @missed);
 
-printf "%-16s %15s %15s\n", 'src/core', 'lines', 'branches';
-foreach my $source (sort glob("$sources/*.c"))
+printf "%-20s %15s %15s\n", 'src', 'lines', 'branches';
+foreach my $source (map { sort glob("$_/*.c") } @folders)
 {
-	my ($name) = $source =~ m{([^/]+)\.c$};
+	my ($folder, $name) = $source =~ m{([^/]+)/([^/]+)\.c$};
 	my %count = map { $_ => 0 } qw(lines lines_hit branches branches_hit);
 	my ($line, $text, $asserting, $closing) = (0, '', 0, 0);
 
-	open(my $gcov, '-|', "cd '$objects' && gcov -b -c -t 'core_$name.gcda' 2>/dev/null")
+	open(my $gcov, '-|', "cd '$objects' && gcov -b -c -t '${folder}_$name.gcda' 2>/dev/null")
 	  or die "gcov does not run: $!";
 	my $ours = 0;
 	while (<$gcov>)
@@ -42,18 +42,18 @@ foreach my $source (sort glob("$sources/*.c"))
 			$closing = $asserting && $text =~ /\);\s*$/;
 			next if $runs eq '-';
 			$count{lines}++;
-			if ($runs =~ /^[#=]+$/) { push @missed, "$name.c:$line: never runs: $text" }
+			if ($runs =~ /^[#=]+$/) { push @missed, "$folder/$name.c:$line: never runs: $text" }
 			else { $count{lines_hit}++ }
 		}
 		elsif (/^branch\s+(\d+) (taken (\d+)|never executed)/ && !$asserting)
 		{
 			$count{branches}++;
 			if ($2 ne 'never executed' && $3 > 0) { $count{branches_hit}++ }
-			else { push @missed, "$name.c:$line: branch $1 is never taken: $text" }
+			else { push @missed, "$folder/$name.c:$line: branch $1 is never taken: $text" }
 		}
 	}
 	close($gcov);
-	print_row("$name.c", \%count);
+	print_row("$folder/$name.c", \%count);
 	$total{$_} += $count{$_} foreach keys %count;
 }
 print_row('all', \%total);
@@ -65,7 +65,7 @@ sub print_row
 {
 	my ($name, $count) = @_;
 
-	printf "%-16s %5d of %-6d %5d of %-6d\n", $name, $count->{lines_hit}, $count->{lines},
+	printf "%-20s %5d of %-6d %5d of %-6d\n", $name, $count->{lines_hit}, $count->{lines},
 	  $count->{branches_hit}, $count->{branches};
 	return;
 }

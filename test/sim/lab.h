@@ -39,9 +39,11 @@
 #include <stdarg.h>
 
 #include "../../src/core/raft.h"
-#include "../../src/core/codec.h"
 #include "../../src/core/limits.h"
 #include "../../src/core/mutants.h"
+#include "../../src/wire/config.h"
+#include "../../src/wire/frame.h"
+#include "../../src/wire/names.h"
 
 #define LAB_MAX_NODES	7
 #define US				((RaftTime) 1)

@@ -24,7 +24,7 @@
 
 const uint8_t lab_group[RAFT_GROUP_ID_BYTES] = "the laboratory";
 
-static RaftEntry scratch[RAFT_MAX_FRAME_ENTRIES];
+static RaftEntry scratch[RAFT_MAX_MESSAGE_ENTRIES];
 
 void
 network_init(Lab *lab)
@@ -266,7 +266,7 @@ network_deliver(Lab *lab, const SimEvent *event)
 		event->boot != net->connection[event->peer][event->node])
 		return;
 	result = raft_frame_decode(event->frame, size, group, &message, scratch,
-							   RAFT_MAX_FRAME_ENTRIES);
+							   RAFT_MAX_MESSAGE_ENTRIES);
 	if (result != RAFT_DECODE_OK || memcmp(group, lab_group, sizeof(group)) != 0)
 	{
 		lab_check(lab, net->damaged, "node %u cannot decode a frame: %s", node->id,

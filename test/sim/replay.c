@@ -5,7 +5,7 @@
  *	  must give the same actions, and these must obey the invariants.
  *
  * A recording holds what the core was started with, each event, the host's
- * answers about batches, and a digest of each step's actions (core/eventlog.h).
+ * answers about batches, and a digest of each step's actions (wire/eventlog.h).
  * Recordings of several nodes, or of several starts of one, are replayed one
  * after the other, group by group, and compared: they must agree about leaders,
  * entries and commits, and a start must keep what the one before it had promised.

@@ -14,7 +14,7 @@
 #define RAFT_TEST_SIM_REPLAY_H
 
 #include "lab.h"
-#include "../../src/core/eventlog.h"
+#include "../../src/wire/eventlog.h"
 
 /* What is known of an entry of the node's log. */
 typedef struct ReplayEntry

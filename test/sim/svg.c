@@ -356,7 +356,7 @@ is_under_way(const Lab *lab, const SvgArrow *arrow)
 {
 	RaftMessage message;
 	uint8_t		group[RAFT_GROUP_ID_BYTES];
-	static RaftEntry entries[RAFT_MAX_FRAME_ENTRIES];
+	static RaftEntry entries[RAFT_MAX_MESSAGE_ENTRIES];
 
 	for (size_t i = 0; i < lab->sched.n; i++)
 	{
@@ -364,7 +364,7 @@ is_under_way(const Lab *lab, const SvgArrow *arrow)
 
 		if (event->type == SIM_MESSAGE && event->node == arrow->to && event->peer == arrow->from &&
 			raft_frame_decode(event->frame, (size_t) event->value, group, &message, entries,
-							  RAFT_MAX_FRAME_ENTRIES) == RAFT_DECODE_OK &&
+							  RAFT_MAX_MESSAGE_ENTRIES) == RAFT_DECODE_OK &&
 			message.type == arrow->type && message.round == arrow->round)
 			return true;
 	}

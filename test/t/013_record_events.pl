@@ -28,7 +28,7 @@ sub newest
 	return (sort { (stat $b)[9] <=> (stat $a)[9] || -s $b <=> -s $a } $cluster->recordings($name))[0];
 }
 
-# [position, length, type] of each record (src/core/eventlog.h).
+# [position, length, type] of each record (src/wire/eventlog.h).
 sub records
 {
 	my ($bytes) = @_;

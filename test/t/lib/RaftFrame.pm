@@ -7,7 +7,7 @@ RaftFrame - messages between nodes, written by hand
 
 =head1 DESCRIPTION
 
-A second, independent writer of the format that src/core/codec.h describes, so that the
+A second, independent writer of the format that src/wire/frame.h describes, so that the
 tests can send right, almost right and wrong ones.
 
 =cut

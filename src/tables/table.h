@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * tables.h
+ * table.h
  *	  The extension's own tables, as this version of the library knows them.
  *
  * They are read and written directly, not by SQL: a trigger or a rule that somebody has
@@ -10,8 +10,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RAFT_TABLES_H
-#define RAFT_TABLES_H
+#ifndef RAFT_TABLE_H
+#define RAFT_TABLE_H
 
 #include "raft_pg.h"
 
@@ -79,4 +79,4 @@ extern void raft_table_insert(Relation relation, Datum *values, bool *nulls);
 extern ItemPointerData raft_table_update(Relation relation, HeapTuple old,
 										 Datum *values, bool *nulls);
 
-#endif							/* RAFT_TABLES_H */
+#endif							/* RAFT_TABLE_H */

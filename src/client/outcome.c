@@ -15,8 +15,8 @@
 #include "raft_pg.h"
 
 #include "miscadmin.h"
-#include "node/group.h"
-#include "node/proposals.h"
+#include "group/group.h"
+#include "client/proposals.h"
 
 static void
 report_not_leader(RaftGroup *group, RaftNodeId leader)

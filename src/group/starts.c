@@ -19,7 +19,7 @@
 
 #include <unistd.h>
 
-#include "node/shared.h"
+#include "group/shared.h"
 #include "pgstat.h"
 #include "postmaster/postmaster.h"
 #include "storage/fd.h"

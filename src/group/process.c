@@ -18,7 +18,7 @@
 #include <signal.h>
 
 #include "miscadmin.h"
-#include "node/workers.h"
+#include "group/workers.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"

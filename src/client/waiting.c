@@ -11,7 +11,7 @@
 #include "raft_pg.h"
 
 #include "miscadmin.h"
-#include "node/waiting.h"
+#include "client/waiting.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"

@@ -64,10 +64,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RAFT_CORE_EVENTLOG_H
-#define RAFT_CORE_EVENTLOG_H
+#ifndef RAFT_WIRE_EVENTLOG_H
+#define RAFT_WIRE_EVENTLOG_H
 
-#include "codec.h"
+#include "wire/frame.h"
 
 #define RAFT_EVENTLOG_VERSION	2
 #define RAFT_EVENTLOG_HEADER	132
@@ -111,7 +111,7 @@ typedef struct RaftEventRecord
 	RaftSettings settings;
 	RaftRun		runs[RAFT_MAX_RUNS];
 	RaftConfig	configs[RAFT_MAX_CONFIGS];
-	RaftEntry	entries[RAFT_MAX_FRAME_ENTRIES];
+	RaftEntry	entries[RAFT_MAX_MESSAGE_ENTRIES];
 } RaftEventRecord;
 
 /* --- writing --- */
@@ -158,4 +158,4 @@ extern RaftDecodeResult raft_eventlog_decode(const uint8_t *bytes, size_t availa
 
 extern const char *raft_event_name(RaftEventType type);
 
-#endif							/* RAFT_CORE_EVENTLOG_H */
+#endif							/* RAFT_WIRE_EVENTLOG_H */

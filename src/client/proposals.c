@@ -59,10 +59,10 @@
 
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "node/group.h"
-#include "node/proposals.h"
-#include "node/shared.h"
-#include "node/waiting.h"
+#include "group/group.h"
+#include "client/proposals.h"
+#include "group/shared.h"
+#include "client/waiting.h"
 #include "stop_point.h"
 #include "storage/ipc.h"
 

@@ -1,95 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * record.c
- *	  The entry record, the same bytes in the log and on the wire, and the
- *	  payload of a configuration entry.  Layouts: codec.h.
+ * config.c
+ *	  The payload of a configuration entry.  Layout: config.h.
  *
  *-------------------------------------------------------------------------
  */
-#include "bytes.h"
-#include "codec.h"
+#include "wire/bytes.h"
+#include "wire/config.h"
 
 #include <string.h>
 
-/* CRC of everything behind the CRC field, then of the length before it. */
-static uint32_t
-record_crc(const uint8_t header[RAFT_RECORD_HEADER], const uint8_t *data, size_t size)
-{
-	uint32_t	crc = raft_host_crc32c(0, header + 8, RAFT_RECORD_HEADER - 8);
-
-	if (size > 0)
-		crc = raft_host_crc32c(crc, data, size);
-	return raft_host_crc32c(crc, header, 4);
-}
-
-void
-raft_record_header(uint8_t out[RAFT_RECORD_HEADER], RaftIndex index, const RaftEntry *entry)
-{
-	put_u32(out, RAFT_RECORD_HEADER + entry->size);
-	put_u64(out + 8, index);
-	put_u64(out + 16, entry->term);
-	put_u64(out + 24, entry->clock);
-	put_u64(out + 32, entry->origin.serial);
-	put_u32(out + 40, entry->origin.node);
-	put_u32(out + 44, entry->origin.slot);
-	out[48] = entry->kind;
-	out[49] = out[50] = out[51] = 0;
-	put_u32(out + 4, record_crc(out, entry->data, entry->size));
-}
-
-uint32_t
-raft_record_length(const uint8_t *bytes)
-{
-	return get_u32(bytes);
-}
-
-uint8_t
-raft_record_kind(const uint8_t *bytes)
-{
-	return bytes[48];
-}
-
-RaftDecodeResult
-raft_record_decode(const uint8_t *bytes, size_t available, size_t max_size,
-				   RaftIndex *index, RaftEntry *entry, uint32_t *length)
-{
-	uint32_t	size;
-
-	if (available < RAFT_RECORD_HEADER)
-		return RAFT_DECODE_SHORT;
-	size = get_u32(bytes);
-	if (size < RAFT_RECORD_HEADER || size > max_size)
-		return RAFT_DECODE_LENGTH;
-	if (size > available)
-		return RAFT_DECODE_SHORT;
-	if (get_u32(bytes + 4) != record_crc(bytes, bytes + RAFT_RECORD_HEADER,
-										 size - RAFT_RECORD_HEADER))
-		return RAFT_DECODE_CHECKSUM;
-
-	*index = get_u64(bytes + 8);
-	entry->term = get_u64(bytes + 16);
-	entry->clock = get_u64(bytes + 24);
-	entry->origin.serial = get_u64(bytes + 32);
-	entry->origin.node = get_u32(bytes + 40);
-	entry->origin.slot = get_u32(bytes + 44);
-	entry->kind = bytes[48];
-	entry->size = size - RAFT_RECORD_HEADER;
-	entry->data = bytes + RAFT_RECORD_HEADER;
-	if (*index == 0 || entry->term == 0 ||
-		entry->kind < 1 || entry->kind > RAFT_ENTRY_KIND_MAX ||
-		bytes[49] != 0 || bytes[50] != 0 || bytes[51] != 0)
-		return RAFT_DECODE_MALFORMED;
-	*length = size;
-	return RAFT_DECODE_OK;
-}
-
-/*
- * Configuration payload:
- *		0	uint16	format, 2
- *		2	uint16	number of members
- *		4	per member: uint32 id, uint8 flags, uint8 name size, uint16 conninfo size,
- *			uint64 log id, name, conninfo
- */
 #define CONFIG_FORMAT			2
 #define CONFIG_HEADER			4
 #define CONFIG_MEMBER_HEADER	16
@@ -199,4 +119,10 @@ raft_config_decode(const uint8_t *data, size_t size, RaftConfig *config,
 	config->term = 0;
 	config->identified = identified;
 	return RAFT_DECODE_OK;
+}
+
+bool
+raft_host_decode_config(const uint8_t *data, size_t size, RaftConfig *config)
+{
+	return raft_config_decode(data, size, config, NULL) == RAFT_DECODE_OK;
 }

@@ -5,8 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "codec.h"
-#include "raft.h"
+#include "wire/names.h"
 
 const char *
 raft_role_name(RaftRole role)
@@ -59,27 +58,6 @@ raft_entry_kind_name(uint8_t kind)
 			return "command";
 		case RAFT_ENTRY_SET_APPLY:
 			return "set-apply";
-	}
-	return "?";
-}
-
-const char *
-raft_decode_message(RaftDecodeResult result)
-{
-	switch (result)
-	{
-		case RAFT_DECODE_OK:
-			return "valid";
-		case RAFT_DECODE_SHORT:
-			return "incomplete";
-		case RAFT_DECODE_LENGTH:
-			return "impossible length";
-		case RAFT_DECODE_CHECKSUM:
-			return "wrong checksum";
-		case RAFT_DECODE_VERSION:
-			return "unknown protocol version";
-		case RAFT_DECODE_MALFORMED:
-			return "a field is out of its domain";
 	}
 	return "?";
 }

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * frame.c
- *	  The frame that carries one message between nodes.  Layout: codec.h.
+ *	  The frame that carries one message between nodes.  Layout: frame.h.
  *
  *-------------------------------------------------------------------------
  */
-#include "bytes.h"
-#include "codec.h"
+#include "wire/bytes.h"
+#include "wire/frame.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * node_row.c
+ * node.c
  *	  The row of raft.node: the identity that raft_start() gave this database.
  *
  * Whoever may call the functions gets at the row through them, without any right
@@ -8,14 +8,14 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "node/node_row.h"
+#include "tables/node.h"
 
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "storage/lmgr.h"
-#include "tables.h"
+#include "tables/table.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"

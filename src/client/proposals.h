@@ -20,7 +20,7 @@
 #ifndef RAFT_PROPOSALS_H
 #define RAFT_PROPOSALS_H
 
-#include "node/group.h"
+#include "group/group.h"
 
 typedef enum RaftWaitMode
 {

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * tables.c
+ * table.c
  *	  The extension's own tables: their shapes, and how they are written.
  *
  *-------------------------------------------------------------------------
  */
-#include "tables.h"
+#include "tables/table.h"
 
 #include "access/genam.h"
 #include "access/heapam.h"

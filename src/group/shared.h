@@ -9,7 +9,7 @@
 #ifndef RAFT_SHARED_H
 #define RAFT_SHARED_H
 
-#include "node/group.h"
+#include "group/group.h"
 
 typedef struct RaftShared
 {

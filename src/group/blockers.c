@@ -14,7 +14,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "apply/blockers.h"
+#include "group/blockers.h"
 
 #include <signal.h>
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * raft.c
+ * step.c
  *	  The entry point of the core: one event in, a list of actions out.
  *
  * raft_step() hands the event to the file that knows it, then does what every

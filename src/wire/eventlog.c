@@ -6,8 +6,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "bytes.h"
-#include "eventlog.h"
+#include "wire/bytes.h"
+#include "wire/eventlog.h"
 
 #include <string.h>
 
@@ -482,7 +482,7 @@ get_message(Rest *rest, RaftEventRecord *record)
 	size = raft_frame_length(bytes);
 	if (size < RAFT_FRAME_HEADER || take(rest, size - RAFT_FRAME_HEADER) == NULL ||
 		raft_frame_decode(bytes, size, record->group, &record->message, record->entries,
-						  RAFT_MAX_FRAME_ENTRIES) != RAFT_DECODE_OK)
+						  RAFT_MAX_MESSAGE_ENTRIES) != RAFT_DECODE_OK)
 		return false;
 	record->event.u.receive.message = &record->message;
 	return true;
@@ -497,7 +497,7 @@ get_proposed(Rest *rest, RaftEventRecord *record)
 	if (bytes == NULL)
 		return false;
 	n_entries = get_u32(bytes);
-	if (n_entries < 1 || n_entries > RAFT_MAX_FRAME_ENTRIES)
+	if (n_entries < 1 || n_entries > RAFT_MAX_MESSAGE_ENTRIES)
 		return false;
 	for (uint32_t i = 0; i < n_entries; i++)
 	{

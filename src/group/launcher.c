@@ -17,12 +17,12 @@
 #include <signal.h>
 
 #include "access/xact.h"
-#include "apply/blockers.h"
+#include "group/blockers.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
-#include "node/group.h"
-#include "node/shared.h"
-#include "node/workers.h"
+#include "group/group.h"
+#include "group/shared.h"
+#include "group/workers.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"

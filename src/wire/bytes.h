@@ -5,8 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RAFT_CORE_BYTES_H
-#define RAFT_CORE_BYTES_H
+#ifndef RAFT_WIRE_BYTES_H
+#define RAFT_WIRE_BYTES_H
 
 #include <stdint.h>
 
@@ -49,4 +49,4 @@ get_u64(const uint8_t *in)
 	return (uint64_t) get_u32(in) | (uint64_t) get_u32(in + 4) << 32;
 }
 
-#endif							/* RAFT_CORE_BYTES_H */
+#endif							/* RAFT_WIRE_BYTES_H */

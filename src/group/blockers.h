@@ -8,7 +8,7 @@
 #ifndef RAFT_BLOCKERS_H
 #define RAFT_BLOCKERS_H
 
-#include "node/group.h"
+#include "group/group.h"
 #include "storage/lock.h"
 
 /* The lock that an applier waits for, at this moment. */

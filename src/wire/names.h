@@ -1,0 +1,18 @@
+/*-------------------------------------------------------------------------
+ *
+ * names.h
+ *	  Names of the core's enumerations, for traces, logs and status views, in
+ *	  lower case.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_WIRE_NAMES_H
+#define RAFT_WIRE_NAMES_H
+
+#include "core/raft.h"
+
+extern const char *raft_role_name(RaftRole role);
+extern const char *raft_message_name(RaftMessageType type);
+extern const char *raft_entry_kind_name(uint8_t kind);	/* "?" when unknown */
+
+#endif							/* RAFT_WIRE_NAMES_H */

@@ -54,7 +54,16 @@ SELECT :'next_log_stays' AS log_stays, :'next_others_stay' AS others_stay;
 -- those that rewrite a database go on with its other tables
 VACUUM FULL;
 SELECT pg_relation_filenode('raft.log') = :file_of_log AS log_stays,
-       pg_relation_filenode('others') = :next_file_of_others AS others_stay;
+       pg_relation_filenode('others') = :next_file_of_others AS others_stay, pg_relation_filenode('others') AS file_of_others \gset after_
+SELECT :'after_log_stays' AS log_stays, :'after_others_stay' AS others_stay;
+SELECT current_setting('server_version_num')::int >= 190000 AS has_repack \gset
+\if :has_repack
+REPACK (ANALYZE off);
+\else
+VACUUM FULL;
+\endif
+SELECT pg_relation_filenode('raft.log') = :file_of_log AS log_stays,
+       pg_relation_filenode('others') = :after_file_of_others AS others_stay;
 CLUSTER;
 ANALYZE;
 VACUUM;

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "nodes/parsenodes.h"
 #include "storage/buf.h"
 #include "storage/smgr.h"
 #include "utils/wait_event.h"
@@ -233,6 +234,24 @@ typedef int RaftInsertOptions;
 #else
 #define raft_may_vacuum(oid, form)	vacuum_is_relation_owner(oid, form, VACOPT_VACUUM)
 #endif
+
+/* REPACK since 19: is it one of all tables, in no index's order? */
+static inline bool
+raft_is_repack_of_all(Node *statement, List **options)
+{
+#if PG_VERSION_NUM >= 190000
+	if (IsA(statement, RepackStmt))
+	{
+		RepackStmt *repack = (RepackStmt *) statement;
+
+		*options = repack->params;
+		return repack->relation == NULL && !repack->usingindex;
+	}
+#endif
+	(void) statement;
+	(void) options;
+	return false;
+}
 
 /* 17 lost old_snapshot_threshold, and its error class with it. */
 #ifndef ERRCODE_SNAPSHOT_TOO_OLD

@@ -12,8 +12,8 @@
  *
  * Nor are its tables written or locked by others: the workers would wait.
  *
- * VACUUM FULL would put a copy of raft.log in its place, and has to go on with
- * the other tables of the database.
+ * VACUUM FULL and REPACK would put a copy of raft.log in its place, and have to
+ * go on with the other tables of the database.
  *
  *-------------------------------------------------------------------------
  */
@@ -378,7 +378,7 @@ check_statement(Node *statement)
 		refuse_alteration(RelationRelationId, relation);
 }
 
-/* --- VACUUM FULL --- */
+/* --- VACUUM FULL and REPACK --- */
 
 static bool
 is_vacuum_full(const VacuumStmt *statement)
@@ -445,36 +445,62 @@ named_tables_without(List *named, Oid log)
 	return tables;
 }
 
-/* The statement without the log; NULL when nothing is left of it. */
-static PlannedStmt *
-spare_the_log(PlannedStmt *planned, Oid log)
+/*
+ * REPACK of all tables does what VACUUM FULL does, which can be told to do it for a list
+ * of tables.  NULL with options that PostgreSQL refuses for more than one table.
+ */
+static VacuumStmt *
+repack_as_vacuum(List *options)
 {
-	VacuumStmt *statement;
+	VacuumStmt *vacuum = makeNode(VacuumStmt);
+	ListCell   *cell;
 
-	if (!IsA(planned->utilityStmt, VacuumStmt))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot repack all tables of a database with a Raft group"),
-				 errdetail("One of them is the log of the group."),
-				 errhint("Use VACUUM FULL, which leaves it out, or name the tables.")));
+	vacuum->is_vacuumcmd = true;
+	vacuum->options = list_make1(makeDefElem("full", NULL, -1));
+	foreach(cell, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
 
-	planned = copyObject(planned);
-	statement = castNode(VacuumStmt, planned->utilityStmt);
-	statement->rels = statement->rels == NIL ? all_tables_without(log) :
-		named_tables_without(statement->rels, log);
-	return statement->rels == NIL ? NULL : planned;
+		if (strcmp(option->defname, "verbose") == 0)
+			vacuum->options = lappend(vacuum->options, option);
+		else if ((strcmp(option->defname, "analyze") != 0 &&
+				  strcmp(option->defname, "analyse") != 0 &&
+				  strcmp(option->defname, "concurrently") != 0) ||
+				 defGetBoolean(option))
+			return NULL;
+	}
+	return vacuum;
 }
 
-/* Would it rewrite the tables of the whole database, or those that it names? */
-static bool
-rewrites_tables(Node *statement)
+/*
+ * What the statement does if it rewrites the tables of the whole database, or those
+ * that it names; else NULL.
+ */
+static VacuumStmt *
+rewrite_of_tables(Node *statement)
 {
-#if PG_VERSION_NUM >= 190000
-	if (IsA(statement, RepackStmt))
-		return ((RepackStmt *) statement)->relation == NULL &&
-			!((RepackStmt *) statement)->usingindex;
-#endif
-	return IsA(statement, VacuumStmt) && is_vacuum_full((VacuumStmt *) statement);
+	List	   *repack_options;
+
+	if (raft_is_repack_of_all(statement, &repack_options))
+		return repack_as_vacuum(repack_options);
+	if (IsA(statement, VacuumStmt) && is_vacuum_full((VacuumStmt *) statement))
+		return (VacuumStmt *) statement;
+	return NULL;
+}
+
+/* The statement without the log; NULL when nothing is left of it. */
+static PlannedStmt *
+spare_the_log(PlannedStmt *planned, VacuumStmt *rewrite, Oid log, bool is_top_level)
+{
+	if (!IsA(planned->utilityStmt, VacuumStmt))
+		PreventInTransactionBlock(is_top_level, "REPACK");
+
+	rewrite = copyObject(rewrite);
+	rewrite->rels = rewrite->rels == NIL ? all_tables_without(log) :
+		named_tables_without(rewrite->rels, log);
+	planned = copyObject(planned);
+	planned->utilityStmt = (Node *) rewrite;
+	return rewrite->rels == NIL ? NULL : planned;
 }
 
 static void
@@ -482,14 +508,16 @@ process_utility(PlannedStmt *planned, const char *query_string, bool read_only_t
 				ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
 				DestReceiver *dest, QueryCompletion *completion)
 {
+	VacuumStmt *rewrite = rewrite_of_tables(planned->utilityStmt);
+
 	check_statement(planned->utilityStmt);
-	if (rewrites_tables(planned->utilityStmt) && IsTransactionState() &&
+	if (rewrite != NULL && IsTransactionState() &&
 		OidIsValid(get_extension_oid(RAFT_EXTENSION, true)))
 	{
 		Oid			log = raft_log_find_relation();
 
 		if (OidIsValid(log))
-			planned = spare_the_log(planned, log);
+			planned = spare_the_log(planned, rewrite, log, context == PROCESS_UTILITY_TOPLEVEL);
 		if (planned == NULL)
 			return;
 	}

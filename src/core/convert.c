@@ -5,8 +5,9 @@
  *
  *		   timeout			 quorum would vote		quorum voted
  *	follower ----> pre-candidate ----> candidate (term + 1) ----> leader
- *	   ^				|						|					|
- *	   +---- a higher term, or a leader of this term ---------------+
+ *	   ^				|  <----- timeout ------+					^
+ *	   |				+---- late votes of this term --------------+
+ *	   +---- a higher term, or a leader of this term
  *	   +---- leader only: a quorum was not heard from (check quorum)
  *
  *-------------------------------------------------------------------------
@@ -25,10 +26,38 @@ is_legal(const RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
 		case RAFT_CANDIDATE:
 			return core->role == RAFT_PRECANDIDATE && term == core->term + 1 && leader == 0;
 		case RAFT_LEADER:
-			return core->role == RAFT_CANDIDATE && term == core->term &&
-				core->vote == core->self && leader == core->self;
+			return (core->role == RAFT_CANDIDATE || core->role == RAFT_PRECANDIDATE) &&
+				term == core->term && core->vote == core->self && leader == core->self;
 	}
 	return false;
+}
+
+/*
+ * What was granted counts as long as it can: votes for the term, pre-votes, which bind
+ * nobody, until a leader is heard.  With answers that take longer than a timeout no
+ * campaign would ever succeed otherwise.
+ */
+static void
+campaign(RaftCore *core, RaftRole from)
+{
+	core->campaign_refused = false;
+	switch (core->role)
+	{
+		case RAFT_PRECANDIDATE:
+			if (from != RAFT_PRECANDIDATE)
+				core->prevotes = (RaftGrants) {.round = ++core->round};
+			break;
+		case RAFT_CANDIDATE:
+			core->prevotes = (RaftGrants) {0};
+			core->votes = (RaftGrants) {.round = ++core->round};
+			core->vote_sent = false;
+			break;
+		case RAFT_FOLLOWER:
+		case RAFT_LEADER:
+			core->prevotes = core->votes = (RaftGrants) {0};
+			core->vote_sent = false;
+			break;
+	}
 }
 
 /*
@@ -70,13 +99,7 @@ convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
 	core->role = role;
 	core->leader = leader;
 
-	if (role == RAFT_PRECANDIDATE || role == RAFT_CANDIDATE)
-	{
-		core->n_granted = 0;
-		core->campaign = ++core->round;
-		core->campaign_sent = false;
-		core->campaign_refused = false;
-	}
+	campaign(core, from);
 	if (role != RAFT_LEADER)
 	{
 		core->n_progress = 0;

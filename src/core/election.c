@@ -81,36 +81,62 @@ request_votes(RaftCore *core, RaftMessageType type)
 			!membership_is_voter(core, config->members[i].id))
 			continue;
 		message.to = config->members[i].id;
-		message.round = core->campaign;
+		message.round = type == RAFT_MSG_VOTE ? core->votes.round : core->prevotes.round;
 		message.log_index = core->trail.last;
 		message.log_term = trail_last_term(&core->trail);
 		writes_send(core, &message);
 	}
 }
 
-/* RaftMemberValue: 1 when this member granted. */
-static uint64_t
-has_granted(const RaftCore *core, RaftNodeId id)
+static bool
+is_among(const RaftGrants *grants, RaftNodeId id)
 {
-	for (uint32_t i = 0; i < core->n_granted; i++)
-		if (core->granted[i] == id)
-			return 1;
-	return 0;
+	for (uint32_t i = 0; i < grants->n; i++)
+		if (grants->from[i] == id)
+			return true;
+	return false;
+}
+
+/* RaftMemberValue: 1 when this member would vote for us. */
+static uint64_t
+gave_prevote(const RaftCore *core, RaftNodeId id)
+{
+	return is_among(&core->prevotes, id);
+}
+
+/* RaftMemberValue: 1 when this member voted for us in this term. */
+static uint64_t
+gave_vote(const RaftCore *core, RaftNodeId id)
+{
+	return is_among(&core->votes, id);
 }
 
 /*
  * Counts a grant, each voter's once.  True when it completes a quorum.
  */
 static bool
-count_grant(RaftCore *core, RaftNodeId from)
+count_grant(RaftCore *core, RaftGrants *grants, RaftNodeId from)
 {
-	if (!membership_is_voter(core, from) || (has_granted(core, from) && !MUTANT(GRANT_TWICE)))
+	if (!membership_is_voter(core, from) || (is_among(grants, from) && !MUTANT(GRANT_TWICE)))
 		return false;
-	raft_assert(core->n_granted < RAFT_MAX_MEMBERS);
-	core->granted[core->n_granted++] = from;
+	raft_assert(grants->n < RAFT_MAX_MEMBERS);
+	grants->from[grants->n++] = from;
 	if (MUTANT(GRANT_TWICE))
-		return core->n_granted == membership_active(core)->n_members / 2 + 1;
-	return membership_quorum(core, has_granted) >= 1;
+		return grants->n == membership_active(core)->n_members / 2 + 1;
+	return membership_quorum(core, grants == &core->votes ? gave_vote : gave_prevote) >= 1;
+}
+
+/* A voter that would have voted for us changed its mind. */
+static void
+withdraw_prevote(RaftCore *core, RaftNodeId from)
+{
+	RaftGrants *grants = &core->prevotes;
+	uint32_t	kept = 0;
+
+	for (uint32_t i = 0; i < grants->n; i++)
+		if (grants->from[i] != from)
+			grants->from[kept++] = grants->from[i];
+	grants->n = kept;
 }
 
 /*
@@ -122,7 +148,7 @@ start_election(RaftCore *core)
 {
 	convert_to(core, RAFT_CANDIDATE, core->term + 1, 0);
 	election_reset_timer(core);
-	core->campaign_op = writes_start(core, 0, RAFT_WRITE_NOTHING, 0, 0);
+	core->vote_op = writes_start(core, 0, RAFT_WRITE_NOTHING, 0, 0);
 	if (MUTANT(REQUEST_BEFORE_DURABLE))
 		request_votes(core, RAFT_MSG_VOTE);
 }
@@ -146,7 +172,7 @@ election_tick(RaftCore *core)
 		return;
 
 	convert_to(core, RAFT_PRECANDIDATE, core->term, 0);
-	if (count_grant(core, core->self) || MUTANT(NO_PREVOTE))
+	if (count_grant(core, &core->prevotes, core->self) || MUTANT(NO_PREVOTE))
 		start_election(core);
 	else
 		request_votes(core, RAFT_MSG_PREVOTE);
@@ -158,11 +184,11 @@ election_tick(RaftCore *core)
 void
 election_wrote(RaftCore *core)
 {
-	if (core->role != RAFT_CANDIDATE || core->campaign_sent || core->synced < core->campaign_op)
+	if (core->votes.round == 0 || core->vote_sent || core->synced < core->vote_op)
 		return;
-	core->campaign_sent = true;
+	core->vote_sent = true;
 	request_votes(core, RAFT_MSG_VOTE);
-	if (count_grant(core, core->self))
+	if (count_grant(core, &core->votes, core->self))
 		replication_begin(core);
 }
 
@@ -241,17 +267,20 @@ election_receive_prevote(RaftCore *core, const RaftMessage *message)
 
 /*
  * The answer may come from a lower term: the question was about the next one.
- * It counts only in the campaign that asked.
+ * It counts until a leader is heard or the term changes, however often this node
+ * has asked since, unless the voter has changed its mind.
  */
 void
 election_receive_prevote_reply(RaftCore *core, const RaftMessage *message)
 {
-	if (core->role != RAFT_PRECANDIDATE ||
-		(message->round != core->campaign && !MUTANT(LATE_VOTE)))
+	if (core->prevotes.round == 0 || (message->round != core->prevotes.round && !MUTANT(LATE_VOTE)))
 		return;
 	if (!message->granted)
+	{
+		withdraw_prevote(core, message->from);
 		hurry(core);
-	else if (count_grant(core, message->from))
+	}
+	else if (count_grant(core, &core->prevotes, message->from))
 		start_election(core);
 }
 
@@ -280,15 +309,18 @@ election_receive_vote(RaftCore *core, const RaftMessage *message)
 	reply_vote(core, message, RAFT_MSG_VOTE_REPLY, granted);
 }
 
+/*
+ * A vote is for the term: it counts also when its candidate, having waited too long, asks
+ * for pre-votes again.
+ */
 void
 election_receive_vote_reply(RaftCore *core, const RaftMessage *message)
 {
 	raft_assert(message->term == core->term);
-	if (core->role != RAFT_CANDIDATE ||
-		(message->round != core->campaign && !MUTANT(LATE_VOTE)))
+	if (core->votes.round == 0 || (message->round != core->votes.round && !MUTANT(LATE_VOTE)))
 		return;
 	if (!message->granted)
 		hurry(core);
-	else if (count_grant(core, message->from))
+	else if (count_grant(core, &core->votes, message->from))
 		replication_begin(core);
 }

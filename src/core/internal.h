@@ -95,6 +95,14 @@ typedef struct RaftHeld
 	RaftMessage message;
 } RaftHeld;
 
+/* Who granted us something, each once. */
+typedef struct RaftGrants
+{
+	uint64_t	round;			/* of the requests that count; 0 = none */
+	uint32_t	n;
+	RaftNodeId	from[RAFT_MAX_MEMBERS];
+} RaftGrants;
+
 struct RaftCore
 {
 	/* given at init */
@@ -159,13 +167,12 @@ struct RaftCore
 
 	/* candidates */
 	uint64_t	round;			/* unique number of a request; grows over restarts */
-	uint64_t	campaign;		/* round of the current pre-vote or vote */
-	RaftOp		campaign_op;	/* the write with our own vote */
-	bool		campaign_sent;	/* vote requests have left */
+	RaftGrants	prevotes;		/* since we became a pre-candidate */
+	RaftGrants	votes;			/* of this term */
+	RaftOp		vote_op;		/* the write with our own vote */
+	bool		vote_sent;		/* vote requests have left */
 	bool		campaign_refused;	/* somebody said no */
 	uint32_t	hurried;		/* campaigns that were repeated soon, since a leader was heard */
-	uint32_t	n_granted;		/* distinct */
-	RaftNodeId	granted[RAFT_MAX_MEMBERS];
 
 	/* leader */
 	RaftTime	leader_since;

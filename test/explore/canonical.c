@@ -10,7 +10,7 @@
  *	times		are only ever compared with "now".  Of a follower it matters whether
  *				it still hears its leader; deadlines and a leader's contacts
  *				decide when something happens, and here a choice does that.
- *	rounds		a reply is compared with the campaign, or with min_round, of the node
+ *	rounds		a reply is compared with those of the campaign, or with min_round, of the node
  *				that asked.  Those only ever move past every round handed out so
  *				far, so that of a round under way one bit matters: would it still
  *				count?  Once stale, stale for good.
@@ -43,12 +43,6 @@ is_request(RaftMessageType type)
 	return type == RAFT_MSG_PREVOTE || type == RAFT_MSG_VOTE || type == RAFT_MSG_APPEND;
 }
 
-static bool
-is_candidate(RaftRole role)
-{
-	return role == RAFT_PRECANDIDATE || role == RAFT_CANDIDATE;
-}
-
 /* The node that made up the round of a message. */
 RaftNodeId
 canonical_owner(const RaftMessage *message)
@@ -64,7 +58,8 @@ canonical_stale_bit(const RaftMessage *message)
 
 	if (message->type == RAFT_MSG_APPEND || message->type == RAFT_MSG_APPEND_REPLY)
 		return (uint8_t) STALE_APPENDS(peer);
-	return STALE_VOTES;
+	return message->type == RAFT_MSG_VOTE || message->type == RAFT_MSG_VOTE_REPLY ?
+		STALE_VOTES : STALE_PREVOTES;
 }
 
 /* Would the owner still take a reply with this round for current? */
@@ -74,7 +69,9 @@ canonical_is_live(const RaftCore *owner, const RaftMessage *message)
 	uint8_t		bit = canonical_stale_bit(message);
 
 	if (bit == STALE_VOTES)
-		return is_candidate(owner->role) && message->round == owner->campaign;
+		return message->round == owner->votes.round;
+	if (bit == STALE_PREVOTES)
+		return message->round == owner->prevotes.round;
 	if (owner->role != RAFT_LEADER)
 		return false;
 	for (uint32_t i = 0; i < owner->n_progress; i++)
@@ -94,8 +91,13 @@ canonical_rounds(NodeState *state, RaftRole before, Result *result)
 	RaftCore   *core = &state->core;
 
 	result->stale = 0;
-	if (is_candidate(before) && !(is_candidate(core->role) && core->campaign == ROUND_LIVE))
-		result->stale |= STALE_VOTES;
+	if (before == RAFT_PRECANDIDATE || before == RAFT_CANDIDATE)
+	{
+		if (core->votes.round != ROUND_LIVE)
+			result->stale |= STALE_VOTES;
+		if (core->prevotes.round != ROUND_LIVE)
+			result->stale |= STALE_PREVOTES;
+	}
 	for (RaftNodeId peer = 1; before == RAFT_LEADER && peer <= N_NODES; peer++)
 		result->stale |= (uint8_t) STALE_APPENDS(peer);
 	for (uint32_t i = 0; core->role == RAFT_LEADER && i < core->n_progress; i++)
@@ -125,7 +127,8 @@ canonical_rounds(NodeState *state, RaftRole before, Result *result)
 	}
 
 	core->round = ROUND_LIVE;
-	core->campaign = is_candidate(core->role) ? ROUND_LIVE : 0;
+	core->votes.round = core->votes.round != 0 ? ROUND_LIVE : 0;
+	core->prevotes.round = core->prevotes.round != 0 ? ROUND_LIVE : 0;
 	for (uint32_t i = 0; i < core->n_progress; i++)
 		core->progress[i].min_round = ROUND_LIVE;
 }
@@ -195,8 +198,7 @@ op_numbers(RaftCore *core)
 	core->ack_last = op_from(core->ack_last, base);
 	if (core->ack_first == 0)
 		core->ack_last = core->ack_round = 0;
-	core->campaign_op = core->role == RAFT_CANDIDATE && !core->campaign_sent ?
-		op_from(core->campaign_op, base) : 0;
+	core->vote_op = core->votes.round != 0 && !core->vote_sent ? op_from(core->vote_op, base) : 0;
 	for (uint32_t i = 0; i < core->n_pending; i++)
 		core->pending[i].op = op_from(core->pending[i].op, base);
 	for (uint32_t i = 0; i < core->n_held; i++)
@@ -232,22 +234,24 @@ merge_held(RaftCore *core)
 }
 
 static void
-sets(RaftCore *core)
+sort_grants(RaftGrants *grants)
 {
-	if (!is_candidate(core->role))
+	for (uint32_t i = 1; i < grants->n; i++)
 	{
-		core->n_granted = 0;
-		core->campaign_sent = false;
-	}
-	for (uint32_t i = 1; i < core->n_granted; i++)
-	{
-		RaftNodeId	moving = core->granted[i];
+		RaftNodeId	moving = grants->from[i];
 		uint32_t	at = i;
 
-		for (; at > 0 && core->granted[at - 1] > moving; at--)
-			core->granted[at] = core->granted[at - 1];
-		core->granted[at] = moving;
+		for (; at > 0 && grants->from[at - 1] > moving; at--)
+			grants->from[at] = grants->from[at - 1];
+		grants->from[at] = moving;
 	}
+}
+
+static void
+sets(RaftCore *core)
+{
+	sort_grants(&core->prevotes);
+	sort_grants(&core->votes);
 	for (uint32_t i = 1; i < core->n_progress; i++)
 	{
 		RaftProgress moving = core->progress[i];
@@ -296,7 +300,8 @@ canonical_rest(NodeState *state)
 	CLEAR_BEHIND(core->configs, core->n_configs, RAFT_MAX_CONFIGS);
 	CLEAR_BEHIND(core->pending, core->n_pending, RAFT_MAX_PENDING);
 	CLEAR_BEHIND(core->held, core->n_held, RAFT_MAX_HELD);
-	CLEAR_BEHIND(core->granted, core->n_granted, RAFT_MAX_MEMBERS);
+	CLEAR_BEHIND(core->prevotes.from, core->prevotes.n, RAFT_MAX_MEMBERS);
+	CLEAR_BEHIND(core->votes.from, core->votes.n, RAFT_MAX_MEMBERS);
 	CLEAR_BEHIND(core->progress, core->n_progress, RAFT_MAX_MEMBERS);
 }
 
@@ -331,8 +336,10 @@ canonical_permute(NodeState *out, const NodeState *state, unsigned perm)
 	core->self = renaming[perm][core->self];
 	core->vote = renaming[perm][core->vote];
 	core->leader = renaming[perm][core->leader];
-	for (uint32_t i = 0; i < core->n_granted; i++)
-		core->granted[i] = renaming[perm][core->granted[i]];
+	for (uint32_t i = 0; i < core->prevotes.n; i++)
+		core->prevotes.from[i] = renaming[perm][core->prevotes.from[i]];
+	for (uint32_t i = 0; i < core->votes.n; i++)
+		core->votes.from[i] = renaming[perm][core->votes.from[i]];
 	for (uint32_t i = 0; i < core->n_progress; i++)
 		core->progress[i].id = renaming[perm][core->progress[i].id];
 	for (uint32_t i = 0; i < core->n_held; i++)

@@ -140,10 +140,11 @@ typedef struct Event
 	unsigned	count;
 	const Envelope *envelope;
 	RaftNodeId	owner;			/* STALE: whose ... */
-	uint8_t		stale;			/* ... STALE_VOTES, STALE_APPENDS */
+	uint8_t		stale;			/* ... STALE_VOTES, STALE_PREVOTES, STALE_APPENDS */
 } Event;
 
 #define STALE_VOTES			1
+#define STALE_PREVOTES		(1 << (N_NODES + 1))
 #define STALE_APPENDS(peer)	(1 << (peer))	/* appends between the owner and this peer */
 
 /* What a step did. */

@@ -178,7 +178,7 @@ never_asked(const NodeInfo *owner)
 	uint8_t		stale = 0;
 
 	if (owner->role != RAFT_PRECANDIDATE && owner->role != RAFT_CANDIDATE)
-		stale |= STALE_VOTES;
+		stale |= STALE_VOTES | STALE_PREVOTES;
 	if (owner->role != RAFT_LEADER)
 		stale |= STALE_APPENDS(1) | STALE_APPENDS(2) | STALE_APPENDS(3);
 	return stale;

@@ -356,6 +356,7 @@ typedef struct Network
 	uint32_t	duplicate_percent;	/* 0 in the ladder */
 	uint32_t	corrupt_percent;	/* a flipped bit; 0 in the ladder */
 	uint32_t	replay_percent; /* a copy that comes seconds later; 0 in the ladder */
+	RaftTime	distance;		/* every message takes that much longer; 0 in the ladder */
 	bool		damaged;		/* a frame was: the decoder may refuse one from now on */
 
 	/* when unreliable */

@@ -155,6 +155,32 @@ lesson_one_dead_peer_delays_nobody(Lab *lab)
 	lab_check(lab, lab->now - start < T, "twenty commands took more than a second");
 }
 
+static bool
+somebody_leads(Lab *lab, void *arg)
+{
+	(void) arg;
+	for (RaftNodeId i = 1; i <= lab->n; i++)
+		if (lab->nodes[i].status.role == RAFT_LEADER)
+			return true;
+	return false;
+}
+
+/*
+ * Answers that take longer than any timeout that can be drawn: what was granted goes on
+ * counting, votes for the term, pre-votes until a leader is heard, and one comes.
+ */
+static void
+lesson_answers_slower_than_timeouts(Lab *lab)
+{
+	const RaftTime bound = 60 * T;
+
+	cluster_prepare(lab, 3);
+	lab->network.distance = 460 * MS;
+	cluster_boot(lab);
+	lab_check(lab, cluster_until(lab, bound, 1 * MS, somebody_leads, NULL), "no leader within %llu ms",
+			  (unsigned long long) (bound / MS));
+}
+
 const LabTest lesson_tests[] = {
 	{"lesson_majority_of_even", "lesson", 0, 50, lesson_majority_of_even},
 	{"lesson_majority_of_one_and_two", "lesson", 0, 50, lesson_majority_of_one_and_two},
@@ -162,5 +188,6 @@ const LabTest lesson_tests[] = {
 	{"lesson_hundred_proposals_few_messages", "lesson", 3, 50, lesson_hundred_proposals_few_messages},
 	{"lesson_proposer_learns_whose_entry", "lesson", 3, 50, lesson_proposer_learns_whose_entry},
 	{"lesson_one_dead_peer_delays_nobody", "lesson", 3, 50, lesson_one_dead_peer_delays_nobody},
+	{"lesson_answers_slower_than_timeouts", "lesson", 0, 50, lesson_answers_slower_than_timeouts},
 	{0}
 };

@@ -114,18 +114,69 @@ lesson_timer_restarts_only_on_reason(Lab *lab)
 	lab_check(lab, solo.actions->deadline > before, "an election does not restart the timer");
 }
 
-/* A vote or pre-vote that comes late does not count in a newer campaign. */
+/*
+ * Pre-votes bind nobody, and may take longer than a campaign: they count until a leader
+ * is heard, the term changes, or the voter changes its mind.
+ */
+static void
+lesson_late_prevotes_count(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 5, 1, 0, NULL, 0);
+	uint64_t	early = solo_begin_prevote(&solo);
+
+	/* an answer to each of two campaigns, both late */
+	solo_begin_prevote(&solo);
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 2, 1, early, true));
+	solo_begin_prevote(&solo);
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 2, 1, early, false));
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 3, 1, early, true));
+	lab_check(lab, solo.status.role == RAFT_PRECANDIDATE, "a voter that changed its mind counts");
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 4, 1, early, true));
+	lab_check(lab, solo.status.role == RAFT_CANDIDATE, "late pre-votes do not count");
+
+	/* a leader was heard since: nothing of before counts */
+	solo = solo_boot(lab, 5, 1, 0, NULL, 0);
+	early = solo_begin_prevote(&solo);
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 3, 1, early, true));
+	solo_receive(&solo, solo_append(1, 1, 1, 1, NULL, 0));
+	solo_begin_prevote(&solo);
+	for (RaftNodeId i = 2; i <= 5; i++)
+		solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, i, 1, early, true));
+	lab_check(lab, solo.status.role == RAFT_PRECANDIDATE, "pre-votes from before a leader count");
+}
+
+/* A vote is for the term: it counts also after its candidate has waited long enough to ask anew. */
+static void
+lesson_late_votes_count_in_their_term(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 5, 1, 0, NULL, 0);
+	uint64_t	votes = solo_begin_vote(&solo, 1, 5);
+
+	solo_begin_prevote(&solo);
+	lab_check(lab, solo.status.role == RAFT_PRECANDIDATE && solo.status.vote == 1, "no new campaign");
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, 2, 2, votes, true));
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, 2, 2, votes, true));
+	lab_check(lab, solo.status.role == RAFT_PRECANDIDATE, "two of five elect");
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, 3, 2, votes, true));
+	lab_check(lab, solo.status.role == RAFT_LEADER && solo.status.term == 2, "late votes do not count");
+
+	/* requests that the disk kept back leave all the same */
+	solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, 2, 1, solo_begin_prevote(&solo), true));
+	solo_tick(&solo);
+	solo_durable(&solo);
+	votes = solo_must_send(&solo, RAFT_MSG_VOTE, 2)->round;
+	solo_receive(&solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, 2, 2, votes, true));
+	lab_check(lab, solo.status.role == RAFT_LEADER, "a slow disk costs the election");
+}
+
+/* A vote that comes late does not count in a newer campaign. */
 static void
 lesson_late_vote_is_not_counted(Lab *lab)
 {
 	Solo		solo = solo_boot(lab, 5, 1, 0, NULL, 0);
-	uint64_t	early = solo_begin_prevote(&solo);
+	uint64_t	early;
 	uint64_t	second;
-
-	solo_begin_prevote(&solo);
-	for (RaftNodeId i = 2; i <= 5; i++)
-		solo_receive(&solo, solo_vote_reply(RAFT_MSG_PREVOTE_REPLY, i, 1, early, true));
-	lab_check(lab, solo.status.role == RAFT_PRECANDIDATE, "late pre-votes were counted");
 
 	early = solo_begin_vote(&solo, 1, 5);
 	second = solo_begin_vote(&solo, 2, 5);
@@ -542,6 +593,8 @@ const LabTest lesson_core_tests[] = {
 	{"lesson_timeouts_are_drawn_widely", "lesson", 0, 5, lesson_timeouts_are_drawn_widely},
 	{"lesson_higher_term_steps_down", "lesson", 0, 5, lesson_higher_term_steps_down},
 	{"lesson_timer_restarts_only_on_reason", "lesson", 0, 5, lesson_timer_restarts_only_on_reason},
+	{"lesson_late_prevotes_count", "lesson", 0, 5, lesson_late_prevotes_count},
+	{"lesson_late_votes_count_in_their_term", "lesson", 0, 5, lesson_late_votes_count_in_their_term},
 	{"lesson_late_vote_is_not_counted", "lesson", 0, 5, lesson_late_vote_is_not_counted},
 	{"lesson_one_vote_per_term", "lesson", 0, 5, lesson_one_vote_per_term},
 	{"lesson_vote_compares_term_then_index", "lesson", 0, 5, lesson_vote_compares_term_then_index},

@@ -212,6 +212,7 @@ membership_joint(Lab *lab)
 
 	campaign(&solo, (RaftNodeId[]) {4, 5}, 2);
 	lab_check(lab, solo.status.role == RAFT_PRECANDIDATE, "the incoming half alone elects");
+	solo = boot_members(lab, joint, 5, true);
 	campaign(&solo, (RaftNodeId[]) {2, 3}, 2);
 	lab_check(lab, solo.status.role == RAFT_PRECANDIDATE, "the outgoing half alone elects");
 	campaign(&solo, (RaftNodeId[]) {4, 2}, 2);

@@ -245,6 +245,7 @@ network_send(Lab *lab, Node *from, const RaftMessage *message)
 			at = net->last_arrival[from->id][to];
 		net->last_arrival[from->id][to] = at;
 	}
+	at += net->distance;
 	if (lab->tracing)
 		trace_message(lab, "send", message);
 	post_frame(lab, from->id, &sent, at);

@@ -24,11 +24,12 @@ static const char *const reserved_keywords[] = {
 };
 
 /*
- * Connection strings are stored in the log, and shown: no place for secrets, which
- * libpq marks as such.  Nor for what makes this server write one to a file.
+ * Connection strings are stored in the log, and shown: no place for secrets, nor for
+ * what makes a server write one to a file.  libpq marks options: passwords and the like
+ * as secret, and others, keys and key logs among them, as meant for debugging.
  */
-#define SECRET_DISPLAY		"*"
-#define KEY_LOG_KEYWORD		"sslkeylogfile"
+#define SECRET_DISPLAY		'*'
+#define DEBUG_DISPLAY		'D'
 
 /* What tells where a member is, in contrast to how one gets in there. */
 static const char *const place_keywords[] = {
@@ -100,6 +101,25 @@ check_single_host(const char *node, const PQconninfoOption *options)
 				 errhint("If the server has several addresses, give a host name that stands for them.")));
 }
 
+/* By libpq's marks, not by names: those of later versions are not known here. */
+static void
+refuse_secret(const char *node, const PQconninfoOption *option)
+{
+	if (strchr(option->dispchar, SECRET_DISPLAY) == NULL &&
+		strchr(option->dispchar, DEBUG_DISPLAY) == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 strstr(option->keyword, "password") != NULL ?
+			 errmsg("connection string of Raft node \"%s\" contains a password", node) :
+			 errmsg("connection string of Raft node \"%s\" must not set \"%s\"",
+					node, option->keyword),
+			 strchr(option->dispchar, SECRET_DISPLAY) != NULL ?
+			 errdetail("Connection strings are stored in the log of every node and shown to its readers.") :
+			 errdetail("It is meant for debugging: it could hold a key, or make every node write its keys to a file."),
+			 errhint("Use a password file (passfile), a service file (service) or a client certificate (sslcert).")));
+}
+
 static void
 check_options(const char *node, const PQconninfoOption *options)
 {
@@ -107,24 +127,13 @@ check_options(const char *node, const PQconninfoOption *options)
 	{
 		if (option->val == NULL)
 			continue;
-		if (strcmp(option->keyword, KEY_LOG_KEYWORD) == 0 ||
-			strcmp(option->dispchar, SECRET_DISPLAY) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 strstr(option->keyword, "password") != NULL ?
-					 errmsg("connection string of Raft node \"%s\" contains a password", node) :
-					 errmsg("connection string of Raft node \"%s\" must not set \"%s\"",
-							node, option->keyword),
-					 strcmp(option->keyword, KEY_LOG_KEYWORD) == 0 ?
-					 errdetail("It would make every node write the keys of its connections to a file.") :
-					 errdetail("Connection strings are stored in the log of every node and shown to its readers."),
-					 errhint("Use a password file (passfile), a service file (service) or a client certificate (sslcert).")));
 		if (is_one_of(option->keyword, reserved_keywords, lengthof(reserved_keywords)))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("connection string of Raft node \"%s\" must not set \"%s\"",
 							node, option->keyword),
 					 errdetail("raft_pg sets it itself.")));
+		refuse_secret(node, option);
 	}
 	check_single_host(node, options);
 }

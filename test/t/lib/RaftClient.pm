@@ -30,7 +30,7 @@ use IO::Socket::UNIX;
 use Time::HiRes qw(time);
 
 # Connects to a PostgreSQL::Test::Cluster node.  Options: dbname, user,
-# application_name, timeout (seconds for each answer).  Returns undef when the server
+# application_name, options, tcp (not by the Unix socket), timeout (seconds for each answer).  Returns undef when the server
 # cannot be reached or refuses; the reason is in $RaftClient::error.
 our $error;
 
@@ -50,8 +50,10 @@ sub connect
 		$parameters{$name} = $options{$name} if defined $options{$name};
 	}
 
-	$self->{socket} = IO::Socket::UNIX->new(
-		Peer => $node->host . '/.s.PGSQL.' . $node->port);
+	$self->{socket} =
+	  $options{tcp}
+	  ? IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $node->port)
+	  : IO::Socket::UNIX->new(Peer => $node->host . '/.s.PGSQL.' . $node->port);
 	if (!$self->{socket})
 	{
 		$error = "could not connect: $!";

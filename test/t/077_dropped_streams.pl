@@ -1,0 +1,105 @@
+# A stream whose peer has gone, at whatever point, ends without a word to it: nothing is
+# written to a socket that is closed, also not by a session that asks for every message.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Utils;
+use RaftCluster;
+use RaftFrame;
+use Socket;
+use Test::More;
+
+my $cluster = RaftCluster->new(
+	nodes    => [qw(a b)],
+	settings => { 'listen_addresses' => '127.0.0.1', 'log_line_prefix' => '%m [%p] %e %a: ' });
+$cluster->start;
+my $node = $cluster->node('a');
+
+# The other member is away, and the test speaks in its name.
+my $group = $cluster->value('a', 'SELECT group_id FROM pg_stat_raft');
+my %id    = map { $_ => $cluster->value('a', "SELECT node_id FROM raft.members WHERE node = '$_'") } qw(a b);
+my $boot  = $cluster->value('b', 'SELECT boot_count FROM pg_stat_raft');
+$cluster->node('b')->stop;
+my ($log, $incarnation) = map { $cluster->value('a', "SELECT $_ FROM raft.peers WHERE node_id = $id{b}") } qw(log_id incarnation);
+my $call = qq{CALL raft.stream(1, '$group', $id{b}, 'b', '$log', $boot, '$incarnation', '{}', 1000000, 1000000,
+	'encoding UTF8, locale provider "c", collate "c", ctype "c"', 'a')};
+my $frame = RaftFrame::frame(group => $group, from => $id{b}, to => $id{a}, boot => $boot,
+	term => $cluster->state('a')->{term}, type => RaftFrame::PREVOTE);
+my $message = 'd' . pack('N', 4 + length $frame) . $frame;
+
+# A connection by TCP that asks for every message there is.
+sub connected
+{
+	return $cluster->client('a', tcp => 1, application_name => 'raft_pg: test', timeout => 60,
+		options => '-c client_min_messages=debug5');
+}
+
+sub streaming
+{
+	my $client = connected() or return;
+	$client->send_query($call);
+	my ($type) = $client->receive;
+	return ($type // '') eq 'W' ? $client : undef;
+}
+
+# At once: what was sent and not yet read over there is thrown away, too.
+sub reset_connection
+{
+	my ($client) = @_;
+	setsockopt($client->{socket}, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0)) or die "setsockopt: $!";
+	$client->close;
+	return;
+}
+
+sub part_of_a_frame { return substr($message, 0, 1 + $_[0] * 17 % (length($message) - 1)) }
+
+my %points = (
+	'as soon as it has asked' => sub { my $client = connected() or return 0; $client->send_query($call); return $client; },
+	'before its first frame'  => sub { return streaming(); },
+	'within a frame'          => sub { my $client = streaming() or return 0; $client->send_raw(part_of_a_frame($_[0])); return $client; },
+	'behind a frame'          => sub { my $client = streaming() or return 0; $client->send_raw($message); return $client; },
+	'in good order'           => sub { my $client = streaming() or return 0; $client->send_message('X', ''); return $client; });
+my %ways = ('is closed' => sub { $_[0]->close }, 'is reset' => \&reset_connection);
+
+my $from = -s $node->logfile;
+foreach my $point (sort keys %points)
+{
+	foreach my $way (sort keys %ways)
+	{
+		my $dropped = 0;
+		foreach my $round (1 .. 8)
+		{
+			my $client = $points{$point}->($round) or next;
+			$ways{$way}->($client);
+			$dropped++;
+		}
+		is($dropped, 8, "a connection $way $point, again and again");
+	}
+}
+ok( $cluster->wait_until('the streams to end',
+		sub { ($cluster->value('a', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'raft_pg: test'}) // 1) == 0 }),
+	'all of them end');
+
+my @said = split /\n/, slurp_file($node->logfile, $from);
+cmp_ok(scalar(grep { /the stream of Raft node "b"|could not receive data of Raft node "b"/ } @said),
+	'>=', 32, 'the log tells of those that broke');
+foreach my $wrong (qr/Bad file descriptor/, qr/ XX\d\d\d /, qr/PANIC|was terminated by signal/)
+{
+	my @wrong = grep { /$wrong/ } @said;
+	is(scalar @wrong, 0, "and has nothing like $wrong") or diag(join "\n", @wrong[0 .. ($#wrong > 5 ? 5 : $#wrong)]);
+}
+
+# The answer to a call is written before anybody can know that the caller has gone.
+my @written = grep { /could not send data to client/ } @said;
+is(scalar(grep { !/ 08\d\d\d .*(?:Broken pipe|reset by peer)/ } @written), 0, 'only the answer to a call can meet one that has gone')
+  or diag(join "\n", @written);
+cmp_ok(scalar @written, '<=', 16, 'at most once for each call');
+
+$cluster->start_again('b');
+ok($cluster->wait_leader, 'the member returns');
+ok($cluster->on_leader(q{SELECT raft_propose('after all that'::text)}), 'and the group takes commands');
+
+done_testing();

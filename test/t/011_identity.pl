@@ -67,6 +67,40 @@ is($cluster->wait_leader, $leader, 'the group keeps its leader');
 is($cluster->state($leader)->{term}, $term, 'and its term');
 ok($cluster->propose($leader, 'with the original'), 'and takes commands');
 ok($cluster->wait_same_state, 'on all three');
+
+# --- two that speak for one node, and the loss of the other one that has acknowledged ---
+
+my ($partner) = $leader eq $copied ? $cluster->others($copied) : $leader;
+my ($away) = $cluster->others($copied, $partner);
+
+# Does the clone that is vouched for meet this member's refusal?
+sub refused_by
+{
+	my ($peer) = @_;
+	my $client = RaftClient->connect($restored) or return 0;
+	my $error = $client->query("SELECT last_error FROM pg_stat_raft_replication WHERE node = '$peer'")->{rows}[0][0] // '';
+	return $error =~ /comes in an older state than before/;
+}
+
+$restored->safe_psql('postgres', 'SELECT raft_reset_identity()');
+$restored->safe_psql('postgres', 'SELECT raft_start()');
+ok($cluster->wait_until("$partner to refuse it", sub { refused_by($partner) }), 'the clone, vouched for, speaks beside the original, in vain');
+$cluster->node($away)->stop;
+ok($cluster->wait_leader($copied, $partner), 'the original and one more are left');
+ok($cluster->on_leader("SELECT raft_propose('acknowledged by two $_'::text)", $copied, $partner), 'a command is acknowledged') foreach 1 .. 3;
+ok($cluster->wait_same_state($copied, $partner), 'by both');
+my $before = $cluster->digest($copied);
+ok($cluster->kill9($partner), 'the other one that has acknowledged dies');
+$cluster->start_again($away);
+ok($cluster->wait_until("$away to refuse the clone", sub { refused_by($away) }), 'the member that knows less does not listen to the clone');
+ok($cluster->wait_leader($copied, $away), 'but elects a leader with the original');
+ok($cluster->wait_same_state($copied, $away), 'and they hold the same');
+is($cluster->digest($away), $before, 'nothing acknowledged is lost');
+is(state_of($restored, 'has_quorum'), 'f', 'the clone has no quorum');
+isnt(state_of($restored, 'role'), 'leader', 'and leads nobody');
+$cluster->start_again($partner);
+ok($cluster->wait_leader, 'the dead one returns');
+ok($cluster->wait_same_state, 'and all three hold the same');
 $restored->stop;
 
 # --- another database of the same server ---

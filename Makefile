@@ -34,7 +34,7 @@ OBJS = \
 	src/core/append.o src/core/convert.o src/core/election.o src/core/membership.o src/core/progress.o \
 	src/core/replication.o src/core/step.o src/core/trail.o src/core/writes.o \
 	src/group/blockers.o src/group/group.o src/group/launcher.o src/group/lifecycle.o src/group/process.o \
-	src/group/starts.o \
+	src/group/published.o src/group/starts.o \
 	src/guard.o src/host.o src/raft_pg.o src/reminder.o src/settings.o src/stop_point.o \
 	src/log/identity.o src/log/page_write.o src/log/pages.o src/log/reader.o src/log/recover.o src/log/ring.o \
 	src/log/scan.o src/log/tableam.o src/log/writer.o \

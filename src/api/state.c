@@ -50,20 +50,22 @@ raft_state_name(RaftGroupState state, const RaftStanding *standing)
 
 /* Peers whose servers refuse this node's stream, and why; NULL when none does. */
 static char *
-refusals_text(RaftGroup *group, const RaftGroupStatus *status)
+refusals_text(RaftGroup *group)
 {
+	RaftGroupLinks *links = palloc(sizeof(RaftGroupLinks));
 	StringInfoData text;
 
+	raft_group_get_links(group, links);
 	initStringInfo(&text);
-	for (int i = 0; i < status->n_peers; i++)
+	for (int i = 0; i < links->n; i++)
 	{
-		const RaftPeerStats *link = &status->links[i];
+		const RaftPeerStats *link = &links->of[i];
+		char	   *name = raft_group_member_name(group, link->id);
 
-		if (link->refused_since == 0)
+		if (link->refused_since == 0 || name == NULL)
 			continue;
 		appendStringInfo(&text, "%snode \"%s\" refuses this node: %s",
-						 text.len > 0 ? "; " : "", raft_group_member_name(group, link->id),
-						 link->last_error);
+						 text.len > 0 ? "; " : "", name, link->last_error);
 	}
 	return text.len > 0 ? text.data : NULL;
 }
@@ -74,7 +76,7 @@ trouble_text(RaftGroup *group, const RaftStanding *standing, const RaftGroupStat
 {
 	RaftApplierStatus applier;
 	RaftLockWait wait;
-	char	   *refusals = refusals_text(group, status);
+	char	   *refusals = refusals_text(group);
 
 	if (standing->stale)
 		return pstrdup("the node worker stands still: figures and role are its last");

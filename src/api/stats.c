@@ -90,24 +90,18 @@ member_name(const RaftGroupMember *members, int n, RaftNodeId id)
 
 /* --- raft_stat_reset() --- */
 
-static void
-get_baseline(RaftGroup *group, RaftStatsBaseline *baseline)
-{
-	SpinLockAcquire(&group->mutex);
-	*baseline = group->baseline;
-	SpinLockRelease(&group->mutex);
-}
-
 /* The counters are the workers' own, so they stay, and what they are now is remembered. */
 Datum
 raft_sql_stat_reset(PG_FUNCTION_ARGS)
 {
 	RaftGroup  *group = raft_group_require();
 	RaftGroupStatus *status = palloc(sizeof(RaftGroupStatus));
+	RaftGroupLinks *links = palloc(sizeof(RaftGroupLinks));
 	RaftApplierStatus applier;
 	RaftStatsBaseline now = {.reset = GetCurrentTimestamp()};
 
 	raft_group_get_status(group, status);
+	raft_group_get_links(group, links);
 	raft_group_get_applier(group, &applier);
 	now.started = status->started;
 	now.elections = status->elections;
@@ -124,18 +118,15 @@ raft_sql_stat_reset(PG_FUNCTION_ARGS)
 	now.commands = applier.commands;
 	now.failures = applier.failures;
 	now.retries = applier.retries;
-	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
+	for (int i = 0; i < links->n; i++)
 	{
-		now.links[i].id = status->links[i].id;
-		now.links[i].sent_messages = status->links[i].sent_messages;
-		now.links[i].sent_bytes = status->links[i].sent_bytes;
-		now.links[i].dropped_messages = status->links[i].dropped_messages;
-		now.links[i].connects = status->links[i].connects;
+		now.links[i].id = links->of[i].id;
+		now.links[i].sent_messages = links->of[i].sent_messages;
+		now.links[i].sent_bytes = links->of[i].sent_bytes;
+		now.links[i].dropped_messages = links->of[i].dropped_messages;
+		now.links[i].connects = links->of[i].connects;
 	}
-
-	SpinLockAcquire(&group->mutex);
-	group->baseline = now;
-	SpinLockRelease(&group->mutex);
+	raft_group_set_baseline(group, &now);
 	PG_RETURN_VOID();
 }
 
@@ -177,8 +168,6 @@ subtract_baseline(RaftGroupStatus *status, RaftApplierStatus *applier,
 	status->flushes -= baseline->flushes;
 	status->entries_appended -= baseline->entries_appended;
 	status->turns -= baseline->turns;
-	for (int i = 0; i < status->n_peers; i++)
-		subtract_link(&status->links[i], baseline);
 }
 
 /* --- pg_stat_raft --- */
@@ -296,7 +285,7 @@ raft_sql_stat(PG_FUNCTION_ARGS)
 	raft_group_get_standing(group, &standing);
 	raft_group_get_status(group, status);
 	raft_group_get_applier(group, &applier);
-	get_baseline(group, &baseline);
+	raft_group_get_baseline(group, &baseline);
 	subtract_baseline(status, &applier, &baseline);
 	add_identity(&row, group, &standing);
 	add_consensus(&row, group, &standing, status, &applier);
@@ -309,12 +298,12 @@ raft_sql_stat(PG_FUNCTION_ARGS)
 /* --- pg_stat_raft_replication --- */
 
 static const RaftPeerStats *
-find_link(const RaftGroupStatus *status, RaftNodeId id)
+find_link(const RaftGroupLinks *links, RaftNodeId id)
 {
-	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
+	for (int i = 0; i < links->n; i++)
 	{
-		if (status->links[i].id == id)
-			return &status->links[i];
+		if (links->of[i].id == id)
+			return &links->of[i];
 	}
 	return NULL;
 }
@@ -426,7 +415,7 @@ raft_sql_stat_replication(PG_FUNCTION_ARGS)
 {
 	RaftGroup  *group;
 	RaftGroupStatus *status = palloc(sizeof(RaftGroupStatus));
-	RaftApplierStatus applier = {0};
+	RaftGroupLinks *links = palloc(sizeof(RaftGroupLinks));
 	RaftStatsBaseline baseline;
 	RaftGroupMember *members;
 	RaftNodeId	self;
@@ -439,14 +428,19 @@ raft_sql_stat_replication(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 
 	raft_group_get_status(group, status);
-	get_baseline(group, &baseline);
-	subtract_baseline(status, &applier, &baseline);
+	raft_group_get_links(group, links);
+	raft_group_get_baseline(group, &baseline);
+	if (baseline.started == status->started)
+	{
+		for (int i = 0; i < links->n; i++)
+			subtract_link(&links->of[i], &baseline);
+	}
 	self = group->node_id;
 	n = raft_group_get_members(group, &members);
 	for (int i = 0; i < n; i++)
 	{
 		const RaftGroupMember *member = &members[i];
-		const RaftPeerStats *link = find_link(status, member->id);
+		const RaftPeerStats *link = find_link(links, member->id);
 		Row			row = {0};
 
 		if (member->id == self)

@@ -76,6 +76,7 @@ typedef struct Applier
 	RaftTime	retry_at;
 	RaftTime	statistics_at;	/* 0 = nothing to report */
 	RaftReminder trouble;		/* what the server's log says of it already */
+	RaftApplierStatus status;	/* as published last */
 } Applier;
 
 bool		raft_is_applier = false;
@@ -91,9 +92,6 @@ publish_visible(RaftGroup *group, RaftIndex index)
 {
 	if (pg_atomic_read_u64(&group->visible) < index)
 		pg_atomic_write_u64(&group->visible, index);
-	SpinLockAcquire(&group->mutex);
-	group->applier.visible = Max(group->applier.visible, index);
-	SpinLockRelease(&group->mutex);
 }
 
 static void
@@ -101,9 +99,6 @@ publish_durable(RaftGroup *group, RaftIndex index)
 {
 	if (pg_atomic_read_u64(&group->durable_applied) < index)
 		pg_atomic_write_u64(&group->durable_applied, index);
-	SpinLockAcquire(&group->mutex);
-	group->applier.durable = Max(group->applier.durable, index);
-	SpinLockRelease(&group->mutex);
 }
 
 /* Tells everybody about the entries of a batch that are applied now. */
@@ -113,11 +108,10 @@ publish_batch(Applier *applier, const RaftBatch *batch)
 	RaftGroup  *group = applier->group;
 
 	/* The figures first: who is woken may look at them. */
-	SpinLockAcquire(&group->mutex);
-	group->applier.transactions += batch->stored;
-	group->applier.commands += batch->n_commands;
-	group->applier.failures += batch->n_failed;
-	SpinLockRelease(&group->mutex);
+	applier->status.transactions += batch->stored;
+	applier->status.commands += batch->n_commands;
+	applier->status.failures += batch->n_failed;
+	raft_publish(&group->applier, &applier->status);
 	publish_visible(group, applier->applied);
 
 	raft_stop_point("applied");
@@ -138,16 +132,13 @@ publish_batch(Applier *applier, const RaftBatch *batch)
 static void
 clear_error(Applier *applier)
 {
-	RaftGroup  *group = applier->group;
-
 	applier->backoff_ms = 0;
 	if (raft_reminder_end(&applier->trouble))
 		ereport(LOG, (errmsg("the Raft applier goes on after entry %llu",
 							 (unsigned long long) applier->applied)));
-	SpinLockAcquire(&group->mutex);
-	group->applier.last_error[0] = '\0';
-	group->applier.last_error_time = 0;
-	SpinLockRelease(&group->mutex);
+	applier->status.last_error[0] = '\0';
+	applier->status.last_error_time = 0;
+	raft_publish(&applier->group->applier, &applier->status);
 }
 
 /* Remembers the commit just done, for check_durable(). */
@@ -274,9 +265,8 @@ store_applied(Applier *applier)
 	raft_session_commit();
 	note_commit(applier);
 
-	SpinLockAcquire(&applier->group->mutex);
-	applier->group->applier.transactions++;
-	SpinLockRelease(&applier->group->mutex);
+	applier->status.transactions++;
+	raft_publish(&applier->group->applier, &applier->status);
 }
 
 /* In a transaction, which releases what reading holds when it fails. */
@@ -390,7 +380,6 @@ take_turn(Applier *applier)
 static void
 handle_error(Applier *applier)
 {
-	RaftGroup  *group = applier->group;
 	ErrorData  *error;
 	const char *message;
 	Size		length;
@@ -414,12 +403,11 @@ handle_error(Applier *applier)
 	applier->loaded = false;
 
 	message = error->message ? error->message : "";
-	length = pg_mbcliplen(message, strlen(message), sizeof(group->applier.last_error) - 1);
-	SpinLockAcquire(&group->mutex);
-	group->applier.retries++;
-	group->applier.last_error_time = GetCurrentTimestamp();
-	strlcpy(group->applier.last_error, message, length + 1);
-	SpinLockRelease(&group->mutex);
+	length = pg_mbcliplen(message, strlen(message), sizeof(applier->status.last_error) - 1);
+	applier->status.retries++;
+	applier->status.last_error_time = GetCurrentTimestamp();
+	strlcpy(applier->status.last_error, message, length + 1);
+	raft_publish(&applier->group->applier, &applier->status);
 
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextReset(applier->batch_context);
@@ -511,6 +499,7 @@ applier_body(void *arg)
 
 	applier = MemoryContextAllocZero(TopMemoryContext, sizeof(Applier));
 	applier->group = attach_to_group(MyDatabaseId);
+	raft_group_get_applier(applier->group, &applier->status);	/* an earlier applier's counters */
 	applier->state.context = TopMemoryContext;
 	applier->batch_context = AllocSetContextCreate(TopMemoryContext, "raft_pg batch",
 												   ALLOCSET_DEFAULT_SIZES);

@@ -43,14 +43,16 @@ report_stopped(RaftGroup *group)
 
 /* Members that this node has no stream to, and why: as far as it goes, the reason for no leader. */
 static char *
-describe_unreachable(RaftGroup *group, const RaftGroupStatus *status)
+describe_unreachable(RaftGroup *group)
 {
+	RaftGroupLinks *links = palloc(sizeof(RaftGroupLinks));
 	StringInfoData text;
 
+	raft_group_get_links(group, links);
 	initStringInfo(&text);
-	for (int i = 0; i < status->n_peers; i++)
+	for (int i = 0; i < links->n; i++)
 	{
-		const RaftPeerStats *link = &status->links[i];
+		const RaftPeerStats *link = &links->of[i];
 		char	   *name = raft_group_member_name(group, link->id);
 
 		if (link->link == RAFT_LINK_STREAMING || name == NULL)
@@ -68,11 +70,9 @@ describe_unreachable(RaftGroup *group, const RaftGroupStatus *status)
 static void
 report_not_taken(RaftGroup *group)
 {
-	RaftGroupStatus *status = palloc(sizeof(RaftGroupStatus));
 	RaftStanding standing;
 
 	raft_group_get_standing(group, &standing);
-	raft_group_get_status(group, status);
 	if (standing.stale || standing.is_leader)
 		ereport(ERROR,
 				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
@@ -85,7 +85,7 @@ report_not_taken(RaftGroup *group)
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 			 errmsg("no leader took the command in time"),
 			 errdetail("The command was not appended.  No leader is known.%s",
-					   describe_unreachable(group, status)),
+					   describe_unreachable(group)),
 			 errhint("A majority of the group's nodes has to be running and reachable.")));
 }
 

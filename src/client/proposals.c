@@ -87,8 +87,18 @@ typedef struct ProposalSlot
 	RaftWaitMode mode;
 	uint64		serial;
 	Latch	   *latch;			/* of the waiting backend */
+
+	/*
+	 * The message is long, so that it is not copied under the spinlock: the applier
+	 * writes it before it settles a slot, the backend reads it after that.
+	 */
 	RaftProposalResult result;
 } ProposalSlot;
+
+#define RESULT_HEAD			offsetof(RaftProposalResult, message)
+
+StaticAssertDecl(RESULT_HEAD <= PG_CACHE_LINE_SIZE,
+				 "what is copied under a slot's spinlock is short");
 
 /* One command in the queue, followed by its data; the next begins ITEM_ALIGNed. */
 typedef struct QueueItem
@@ -184,7 +194,8 @@ slot_of(RaftGroup *group, const RaftOrigin *origin)
 
 /*
  * Ends the proposal in a slot, with the slot's spinlock held, and releases it.
- * "result" gives everything but index and term, unless it has them too.
+ * "result" gives everything but index and term, unless it has them too, and but the
+ * message, which is there already.
  */
 static void
 settle_and_unlock(ProposalSlot *slot, const RaftProposalResult *result)
@@ -193,7 +204,7 @@ settle_and_unlock(ProposalSlot *slot, const RaftProposalResult *result)
 	RaftIndex	index = slot->result.index;
 	RaftTerm	term = slot->result.term;
 
-	slot->result = *result;
+	memcpy(&slot->result, result, RESULT_HEAD);
 	if (result->index == 0)
 	{
 		slot->result.index = index;
@@ -244,24 +255,38 @@ raft_proposal_refused(RaftGroup *group, const RaftOrigin *origin,
 		SpinLockRelease(&slot->mutex);
 }
 
+/*
+ * Puts the error's message into the slot, where nobody looks before it is settled, and
+ * where the applier alone writes.
+ */
+static void
+put_message(ProposalSlot *slot, const RaftOrigin *origin, const char *message)
+{
+	bool		awaited;
+
+	SpinLockAcquire(&slot->mutex);
+	awaited = slot->serial == origin->serial && slot->phase == SLOT_PLACED;
+	SpinLockRelease(&slot->mutex);
+
+	/* else it may be settled, and its message is being read */
+	if (awaited)
+		strlcpy(slot->result.message, message,
+				pg_mbcliplen(message, strlen(message), sizeof(slot->result.message) - 1) + 1);
+}
+
 void
 raft_proposal_applied(RaftGroup *group, const RaftOrigin *origin, RaftIndex index,
 					  RaftTerm term, int sqlstate, const char *message)
 {
 	ProposalSlot *slot = slot_of(group, origin);
-	RaftProposalResult result;
+	RaftProposalResult result = {.index = index,.term = term,.sqlstate = sqlstate};
 
 	if (slot == NULL)
 		return;
 
-	memset(&result, 0, sizeof(result));
 	result.outcome = (sqlstate == 0) ? RAFT_OUTCOME_APPLIED : RAFT_OUTCOME_FAILED;
-	result.index = index;
-	result.term = term;
-	result.sqlstate = sqlstate;
-	if (message != NULL)
-		strlcpy(result.message, message,
-				pg_mbcliplen(message, strlen(message), sizeof(result.message) - 1) + 1);
+	if (sqlstate != 0)
+		put_message(slot, origin, message ? message : "");
 
 	SpinLockAcquire(&slot->mutex);
 	if (slot->serial == origin->serial && slot->phase == SLOT_PLACED)
@@ -477,7 +502,7 @@ enqueue(RaftGroup *group, ProposalSlot *slot, QueueItem *item, const char *data,
 
 			item->serial = pg_atomic_fetch_add_u64(&proposals->next_serial, 1);
 			SpinLockAcquire(&slot->mutex);
-			memset(&slot->result, 0, sizeof(slot->result));
+			memset(&slot->result, 0, RESULT_HEAD);
 			slot->serial = item->serial;
 			slot->mode = mode;
 			slot->latch = MyLatch;
@@ -509,13 +534,19 @@ leave_slot(RaftOutcome if_withdrawn, RaftProposalResult *result)
 	my_slot = NULL;
 	SpinLockAcquire(&slot->mutex);
 	Assert(slot->serial == my_serial);
-	*result = slot->result;
+	memcpy(result, &slot->result, RESULT_HEAD);
 	if (slot->phase == SLOT_QUEUED)
 		result->outcome = if_withdrawn;
 	else if (slot->phase == SLOT_TAKEN || slot->phase == SLOT_PLACED)
 		result->outcome = RAFT_OUTCOME_UNKNOWN;
 	slot->phase = SLOT_FREE;
 	SpinLockRelease(&slot->mutex);
+
+	/* nobody writes there before this backend has proposed again */
+	if (result->outcome == RAFT_OUTCOME_FAILED)
+		strlcpy(result->message, slot->result.message, sizeof(result->message));
+	else
+		result->message[0] = '\0';
 }
 
 /* The process ends, in whatever way: nobody waits for the command any more. */

@@ -49,8 +49,8 @@ typedef struct RaftProposalResult
 	RaftTerm	term;
 	RaftNodeId	leader;			/* NOT_LEADER */
 	int			sqlstate;		/* FAILED */
-	char		message[256];	/* FAILED: primary message of the command's error */
 	char	   *interrupted;	/* palloc'd: the error that ended the wait; NULL = none did */
+	char		message[256];	/* FAILED: primary message of the command's error; stays last */
 } RaftProposalResult;
 
 /* --- backends --- */

@@ -38,6 +38,17 @@ RaftShared *raft_shared = NULL;
 
 /* --- set-up --- */
 
+/* For what a group publishes. */
+static Size
+published_size(void)
+{
+	Size		size = raft_published_shmem_size(sizeof(RaftGroupStatus));
+
+	size = add_size(size, raft_published_shmem_size(sizeof(RaftGroupLinks)));
+	size = add_size(size, raft_published_shmem_size(sizeof(RaftGroupConfig)));
+	return add_size(size, raft_published_shmem_size(sizeof(RaftApplierStatus)));
+}
+
 static Size
 groups_size(void)
 {
@@ -53,6 +64,7 @@ shmem_size(void)
 	per_group = add_size(CACHELINEALIGN(raft_log_shmem_size()),
 						 add_size(CACHELINEALIGN(raft_inboxes_shmem_size()),
 								  CACHELINEALIGN(raft_proposals_shmem_size())));
+	per_group = add_size(per_group, published_size());
 	return add_size(CACHELINEALIGN(groups_size()),
 					add_size(PG_CACHE_LINE_SIZE, mul_size(raft_max_groups, per_group)));
 }
@@ -65,6 +77,13 @@ raft_group_shmem_request(void)
 	RequestAddinShmemSpace(shmem_size());
 	RequestNamedLWLockTranche(GROUPS_TRANCHE, 1);
 	RequestNamedLWLockTranche(PROPOSALS_TRANCHE, raft_max_groups);
+}
+
+static void
+init_published(RaftPublished *block, Size size, char **memory)
+{
+	raft_published_init(block, *memory, size);
+	*memory += raft_published_shmem_size(size);
 }
 
 static void
@@ -85,6 +104,11 @@ init_group(RaftGroup *group, LWLock *proposal_lock, char **memory)
 	pg_atomic_init_u64(&group->due, PG_UINT64_MAX);
 	ConditionVariableInit(&group->state_cv);
 	ConditionVariableInit(&group->applied_cv);
+
+	init_published(&group->status, sizeof(RaftGroupStatus), memory);
+	init_published(&group->links, sizeof(RaftGroupLinks), memory);
+	init_published(&group->config, sizeof(RaftGroupConfig), memory);
+	init_published(&group->applier, sizeof(RaftApplierStatus), memory);
 
 	group->log = (RaftLogShared *) *memory;
 	*memory += CACHELINEALIGN(raft_log_shmem_size());
@@ -151,14 +175,15 @@ raft_group_reset_slot(RaftGroup *group, Oid database)
 	group->node_name[0] = '\0';
 	group->boot_count = 0;
 	memset(group->group_id, 0, sizeof(group->group_id));
-	memset(&group->status, 0, sizeof(group->status));
-	memset(&group->applier, 0, sizeof(group->applier));
+	SpinLockRelease(&group->mutex);
+
+	raft_publish(&group->status, NULL);
+	raft_publish(&group->links, NULL);
+	raft_publish(&group->config, NULL);
+	raft_publish(&group->applier, NULL);
 	memset(&group->baseline, 0, sizeof(group->baseline));
-	group->config_index = 0;
-	group->config_size = 0;
 	group->error[0] = '\0';
 	group->error_hint[0] = '\0';
-	SpinLockRelease(&group->mutex);
 
 	pg_atomic_write_u64(&group->ready, 0);
 	pg_atomic_write_u64(&group->visible, 0);
@@ -194,7 +219,8 @@ raft_group_take(Oid database)
 		else if (group->state == RAFT_GROUP_FAILED)
 		{
 			group->state = RAFT_GROUP_STARTING;
-			raft_group_set_error(group, NULL, NULL);
+			group->error[0] = '\0';
+			group->error_hint[0] = '\0';
 		}
 	}
 	else
@@ -268,6 +294,20 @@ raft_group_require(void)
 
 /* --- places of the workers --- */
 
+/* The node worker's last word: it has no role and no peers any more. */
+static void
+publish_absence(RaftGroup *group)
+{
+	RaftGroupStatus status;
+
+	raft_group_get_status(group, &status);
+	status.role = RAFT_FOLLOWER;
+	status.leader = 0;
+	status.n_peers = 0;
+	raft_publish(&group->status, &status);
+	raft_publish(&group->links, NULL);
+}
+
 /*
  * The worker ends, in whatever way.  Nobody may take this node for a leader or
  * wait for its answers any longer.
@@ -286,16 +326,11 @@ detach_worker(int code, Datum arg)
 	SpinLockAcquire(&group->mutex);
 	group->worker_pid[kind] = 0;
 	group->worker_latch[kind] = NULL;
-	if (is_node)
-	{
-		group->status.role = RAFT_FOLLOWER;
-		group->status.leader = 0;
-		group->status.n_peers = 0;
-	}
 	SpinLockRelease(&group->mutex);
 
 	if (is_node)
 	{
+		publish_absence(group);
 		pg_atomic_write_u32(&group->role, RAFT_FOLLOWER);
 		pg_atomic_write_u32(&group->leader, 0);
 		pg_atomic_write_u64(&group->contact, 0);
@@ -417,16 +452,16 @@ raft_group_set_error(RaftGroup *group, const char *error, const char *hint)
 	char		error_copy[sizeof(group->error)];
 	char		hint_copy[sizeof(group->error_hint)];
 
-	/* cut at a character's boundary, outside the spinlock */
+	/* cut at a character's boundary */
 	error = error ? error : "";
 	hint = hint ? hint : "";
 	strlcpy(error_copy, error, pg_mbcliplen(error, strlen(error), sizeof(error_copy) - 1) + 1);
 	strlcpy(hint_copy, hint, pg_mbcliplen(hint, strlen(hint), sizeof(hint_copy) - 1) + 1);
 
-	SpinLockAcquire(&group->mutex);
+	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
 	memcpy(group->error, error_copy, sizeof(error_copy));
 	memcpy(group->error_hint, hint_copy, sizeof(hint_copy));
-	SpinLockRelease(&group->mutex);
+	LWLockRelease(raft_shared->lock);
 }
 
 void
@@ -454,17 +489,37 @@ raft_group_get_standing(RaftGroup *group, RaftStanding *standing)
 void
 raft_group_get_status(RaftGroup *group, RaftGroupStatus *status)
 {
-	SpinLockAcquire(&group->mutex);
-	memcpy(status, &group->status, sizeof(*status));
-	SpinLockRelease(&group->mutex);
+	raft_published_read(&group->status, status);
+}
+
+void
+raft_group_get_links(RaftGroup *group, RaftGroupLinks *links)
+{
+	raft_published_read(&group->links, links);
 }
 
 void
 raft_group_get_applier(RaftGroup *group, RaftApplierStatus *status)
 {
-	SpinLockAcquire(&group->mutex);
-	memcpy(status, &group->applier, sizeof(*status));
-	SpinLockRelease(&group->mutex);
+	raft_published_read(&group->applier, status);
+	status->visible = pg_atomic_read_u64(&group->visible);
+	status->durable = pg_atomic_read_u64(&group->durable_applied);
+}
+
+void
+raft_group_get_baseline(RaftGroup *group, RaftStatsBaseline *baseline)
+{
+	LWLockAcquire(raft_shared->lock, LW_SHARED);
+	*baseline = group->baseline;
+	LWLockRelease(raft_shared->lock);
+}
+
+void
+raft_group_set_baseline(RaftGroup *group, const RaftStatsBaseline *baseline)
+{
+	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
+	group->baseline = *baseline;
+	LWLockRelease(raft_shared->lock);
 }
 
 RaftGroupState
@@ -477,12 +532,10 @@ raft_group_get_state(RaftGroup *group, char error[512], char hint[256])
 
 	LWLockAcquire(raft_shared->lock, LW_SHARED);
 	state = apparent_state(group);
-	SpinLockAcquire(&group->mutex);
 	if (error != NULL)
 		memcpy(error, group->error, sizeof(group->error));
 	if (hint != NULL)
 		memcpy(hint, group->error_hint, sizeof(group->error_hint));
-	SpinLockRelease(&group->mutex);
 	LWLockRelease(raft_shared->lock);
 	return state;
 }
@@ -531,19 +584,14 @@ raft_group_decode_members(const uint8 *data, uint32 size, RaftGroupMember **memb
 int
 raft_group_get_members(RaftGroup *group, RaftGroupMember **members)
 {
-	uint8	   *data = palloc(RAFT_MAX_CONFIG_BYTES);
-	uint32		size;
+	RaftGroupConfig *config = palloc(sizeof(RaftGroupConfig));
 	int			n = 0;
 
-	SpinLockAcquire(&group->mutex);
-	size = group->config_size;
-	memcpy(data, group->config_data, size);
-	SpinLockRelease(&group->mutex);
-
+	raft_published_read(&group->config, config);
 	*members = NULL;
-	if (size > 0)				/* else not yet known: the group is starting */
-		n = raft_group_decode_members(data, size, members);
-	pfree(data);
+	if (config->size > 0)		/* else not yet known: the group is starting */
+		n = raft_group_decode_members(config->data, config->size, members);
+	pfree(config);
 	return n;
 }
 

@@ -4,8 +4,8 @@
  *	  The shared memory of a group: one Raft group per database.
  *
  * A group slot is taken by raft_start() or by the launcher and given back when
- * its workers have ended.  Fields written by the node worker alone are read by
- * others without a lock where they are atomic, else under "mutex".
+ * its workers have ended.  How a field may be read depends on who writes it: see
+ * RaftGroup.  Nothing longer than a name is copied under the spinlock.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +16,7 @@
 #include "log/log.h"
 #include "net/inbox.h"
 #include "net/peer.h"
+#include "group/published.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/latch.h"
@@ -82,14 +83,28 @@ typedef struct RaftGroupStatus
 
 	int			n_peers;		/* peers of the active configuration, without self */
 	RaftPeerStatus peers[RAFT_MAX_MEMBERS]; /* match etc. are 0 unless leader */
-	RaftPeerStats links[RAFT_MAX_MEMBERS];
 } RaftGroupStatus;
+
+/* The node worker's connections to its peers, a few times a second. */
+typedef struct RaftGroupLinks
+{
+	int			n;
+	RaftPeerStats of[RAFT_MAX_MEMBERS];
+} RaftGroupLinks;
+
+/* A configuration's payload (raft_config_decode), with names and conninfos: the core keeps ids only. */
+typedef struct RaftGroupConfig
+{
+	RaftIndex	index;			/* 0 = none */
+	uint32		size;
+	uint8		data[RAFT_MAX_CONFIG_BYTES];
+} RaftGroupConfig;
 
 /* What the applier publishes. */
 typedef struct RaftApplierStatus
 {
-	RaftIndex	visible;		/* applied: effects can be read here */
-	RaftIndex	durable;		/* applied: effects survive a crash here */
+	RaftIndex	visible;		/* applied: effects can be read here; these two are .. */
+	RaftIndex	durable;		/* .. durably applied; .. RaftGroup's, for raft_group_get_applier() */
 	uint64		transactions;
 	uint64		commands;
 	uint64		failures;		/* commands whose recorded result is an error */
@@ -143,7 +158,7 @@ typedef enum RaftWorkerKind
 
 typedef struct RaftGroup
 {
-	slock_t		mutex;			/* status, applier, members, error */
+	slock_t		mutex;			/* workers' places, names */
 	LWLock	   *proposal_lock;	/* writers of the proposal queue */
 
 	/* under RaftShared's lock */
@@ -152,6 +167,9 @@ typedef struct RaftGroup
 	bool		drop_pending;	/* a transaction is dropping the extension or its log */
 	bool		start_again;	/* STOPPING: raft_start() was called meanwhile */
 	bool		hurry;			/* raft_start() was called: no pause before the next start */
+	char		error[512];		/* FAILED: why; else of the last worker that ended */
+	char		error_hint[256];
+	RaftStatsBaseline baseline;
 
 	char		database_name[NAMEDATALEN]; /* as of the workers' start */
 
@@ -184,17 +202,14 @@ typedef struct RaftGroup
 	ConditionVariable state_cv; /* state, role or known leader changed */
 	ConditionVariable applied_cv;	/* visible grew, or the group stops or has failed */
 
-	RaftGroupStatus status;
-	RaftApplierStatus applier;
-	RaftStatsBaseline baseline;
-
-	/* payload of the active configuration (raft_config_decode), under mutex */
-	RaftIndex	config_index;
-	uint32		config_size;
-	uint8		config_data[RAFT_MAX_CONFIG_BYTES];
-
-	char		error[512];		/* FAILED: why; else of the last worker that ended */
-	char		error_hint[256];
+	/*
+	 * Written by the worker that has this place in the group; while it is free, by
+	 * whoever holds RaftShared's lock exclusively, without which nobody can take it.
+	 */
+	RaftPublished status;		/* node worker: RaftGroupStatus */
+	RaftPublished links;		/* node worker: RaftGroupLinks */
+	RaftPublished config;		/* node worker: RaftGroupConfig, the active one */
+	RaftPublished applier;		/* applier: RaftApplierStatus */
 
 	RaftLogShared *log;
 	RaftInboxes *inboxes;
@@ -249,7 +264,11 @@ typedef struct RaftStanding
 extern void raft_group_get_standing(RaftGroup *group, RaftStanding *standing);
 
 extern void raft_group_get_status(RaftGroup *group, RaftGroupStatus *status);
+extern void raft_group_get_links(RaftGroup *group, RaftGroupLinks *links);
 extern void raft_group_get_applier(RaftGroup *group, RaftApplierStatus *status);
+
+extern void raft_group_get_baseline(RaftGroup *group, RaftStatsBaseline *baseline);
+extern void raft_group_set_baseline(RaftGroup *group, const RaftStatsBaseline *baseline);
 
 /* What keeps a new leader's first entry out of the log; NULL = nothing. */
 extern const char *raft_log_trouble_text(RaftLogTrouble trouble);

@@ -13,7 +13,7 @@
 
 typedef struct RaftShared
 {
-	LWLock	   *lock;			/* slots: database, state, drop_pending, start_again, hurry */
+	LWLock	   *lock;			/* slots: database, state .. baseline */
 	slock_t		launcher_mutex;
 	Latch	   *launcher_latch; /* NULL while there is no launcher */
 	int			n_groups;

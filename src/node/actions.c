@@ -25,7 +25,7 @@
 void
 raft_node_keep_config(RaftNode *node, RaftIndex index, const uint8 *data, uint32 size)
 {
-	RaftNodeConfig *place = &node->configs[0];
+	RaftGroupConfig *place = &node->configs[0];
 
 	/* the same index (after a truncation), else the oldest */
 	for (int i = 0; i < RAFT_MAX_CONFIGS; i++)
@@ -242,24 +242,13 @@ execute_commit(RaftNode *node, const RaftAction *action)
 	}
 }
 
-/* A member's name for the server log, out of what this process has published. */
+/* A member's name for the server log. */
 static const char *
 member_name(RaftNode *node, RaftNodeId id)
 {
-	RaftGroup  *group = node->group;
-	RaftConfig	config;
-	RaftMemberInfo members[RAFT_MAX_MEMBERS];
+	const char *name = raft_group_member_name(node->group, id);
 
-	if (raft_config_decode(group->config_data, group->config_size, &config, members) ==
-		RAFT_DECODE_OK)
-	{
-		for (uint32 i = 0; i < config.n_members; i++)
-		{
-			if (members[i].id == id)
-				return pnstrdup(members[i].name, members[i].name_size);
-		}
-	}
-	return psprintf("%u", id);
+	return name != NULL ? name : psprintf("%u", id);
 }
 
 static void
@@ -316,7 +305,7 @@ execute_peer_lost(RaftNode *node, const RaftAction *action)
 static void
 execute_config(RaftNode *node, RaftIndex index)
 {
-	const RaftNodeConfig *config = NULL;
+	const RaftGroupConfig *config = NULL;
 	RaftConfig	decoded;
 	RaftMemberInfo members[RAFT_MAX_MEMBERS];
 

@@ -32,14 +32,6 @@ typedef struct RaftConfirmed
 	RaftTime	since;
 } RaftConfirmed;
 
-/* A configuration's payload, with names and conninfos: the core keeps ids only. */
-typedef struct RaftNodeConfig
-{
-	RaftIndex	index;			/* 0 = none */
-	uint32		size;
-	uint8		data[RAFT_MAX_CONFIG_BYTES];
-} RaftNodeConfig;
-
 /* Everything up to an op, durable once WAL is flushed up to a position. */
 typedef struct RaftUnflushed
 {
@@ -104,10 +96,11 @@ typedef struct RaftNode
 	RaftEntry  *received;		/* RAFT_MAX_MESSAGE_ENTRIES: of the frame at hand */
 	const uint8 *frame;			/* the frame at hand; NULL outside its step */
 
-	RaftNodeConfig configs[RAFT_MAX_CONFIGS];	/* newest ones, in no order */
+	RaftGroupConfig configs[RAFT_MAX_CONFIGS];	/* newest ones, in no order */
 
 	RaftStatus	published;		/* the core's state at the end of the last turn */
-	RaftGroupStatus status;		/* counters are kept here; copied out by publish.c */
+	RaftGroupStatus status;		/* counters are kept here; publish.c tells them */
+	RaftGroupLinks links;
 	RaftTime	links_published;
 	RaftTime	statistics_reported;
 } RaftNode;
@@ -185,6 +178,6 @@ extern bool raft_node_may_campaign(RaftNode *node);
 extern void raft_node_publish(RaftNode *node);
 
 /* Makes a configuration visible to other processes. */
-extern void raft_node_publish_config(RaftNode *node, const RaftNodeConfig *config);
+extern void raft_node_publish_config(RaftNode *node, const RaftGroupConfig *config);
 
 #endif							/* RAFT_NODE_H */

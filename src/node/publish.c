@@ -3,10 +3,9 @@
  * publish.c
  *	  What other processes see of this node: the status in shared memory.
  *
- * Once per turn the figures are put together in private memory and copied
- * under the group's spinlock.  The statistics of the connections, with their
- * texts, are long and nobody needs them to the millisecond: they go along a few
- * times a second.
+ * Once per turn the figures are put together in private memory and published
+ * (published.h).  The statistics of the connections, with their texts, are long
+ * and nobody needs them to the millisecond: they are, a few times a second.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,12 +45,12 @@ fill_peers(RaftGroupStatus *out, const RaftStatus *status)
 
 /* Does the leader's server refuse our stream?  Then we hear the leader, and it does not hear us. */
 static bool
-refused_by(const RaftGroupStatus *out, RaftNodeId leader)
+refused_by(const RaftGroupLinks *links, RaftNodeId leader)
 {
-	for (int i = 0; i < out->n_peers; i++)
+	for (int i = 0; i < links->n; i++)
 	{
-		if (out->links[i].id == leader)
-			return out->links[i].refused_since != 0;
+		if (links->of[i].id == leader)
+			return links->of[i].refused_since != 0;
 	}
 	return false;
 }
@@ -67,29 +66,23 @@ publish_contact(RaftNode *node, const RaftStatus *status)
 
 	if (status->role == RAFT_LEADER)
 		contact = status->n_peers == 0 ? PG_UINT64_MAX : status->quorum_contact;
-	else if (status->leader == 0 || refused_by(&node->status, status->leader))
+	else if (status->leader == 0 || refused_by(&node->links, status->leader))
 		contact = 0;
+
+	/* a contact as a follower must not be seen before that role is */
+	pg_write_barrier();
 	pg_atomic_write_u64(&node->group->contact, contact);
 	pg_atomic_write_u64(&node->group->due, node->deadline);
 }
 
-/* Statistics of the connections, in the order of the peers. */
 static void
-fill_links(RaftNode *node, RaftGroupStatus *out)
+publish_links(RaftNode *node)
 {
-	RaftPeerStats stats[RAFT_MAX_MEMBERS];
-	int			n = raft_peers_stats(node->peers, stats, RAFT_MAX_MEMBERS);
-
-	memset(out->links, 0, sizeof(out->links));
-	for (int i = 0; i < out->n_peers; i++)
-	{
-		out->links[i].id = out->peers[i].id;
-		for (int k = 0; k < n; k++)
-		{
-			if (stats[k].id == out->peers[i].id)
-				out->links[i] = stats[k];
-		}
-	}
+	if (node->now - node->links_published < LINKS_INTERVAL_US)
+		return;
+	node->links.n = raft_peers_stats(node->peers, node->links.of, RAFT_MAX_MEMBERS);
+	raft_publish(&node->group->links, &node->links);
+	node->links_published = node->now;
 }
 
 void
@@ -97,7 +90,6 @@ raft_node_publish(RaftNode *node)
 {
 	RaftGroup  *group = node->group;
 	RaftGroupStatus *out = &node->status;
-	bool		with_links;
 	RaftStatus *status = &node->published;
 
 	raft_core_status(node->core, status);
@@ -117,19 +109,9 @@ raft_node_publish(RaftNode *node)
 	out->log_bytes = out->log_capacity - raft_log_free(node->writer);
 	fill_peers(out, status);
 	raft_node_watch_log(node);
+	publish_links(node);
 	publish_contact(node, status);
-
-	with_links = node->now - node->links_published >= LINKS_INTERVAL_US;
-	if (with_links)
-	{
-		fill_links(node, out);
-		node->links_published = node->now;
-	}
-
-	SpinLockAcquire(&group->mutex);
-	memcpy(&group->status, out,
-		   with_links ? sizeof(*out) : offsetof(RaftGroupStatus, links));
-	SpinLockRelease(&group->mutex);
+	raft_publish(&group->status, out);
 
 	/*
 	 * Forced, since pgstat_report_stat() takes the end of the last transaction for
@@ -149,13 +131,7 @@ raft_node_publish(RaftNode *node)
 }
 
 void
-raft_node_publish_config(RaftNode *node, const RaftNodeConfig *config)
+raft_node_publish_config(RaftNode *node, const RaftGroupConfig *config)
 {
-	RaftGroup  *group = node->group;
-
-	SpinLockAcquire(&group->mutex);
-	group->config_index = config->index;
-	group->config_size = config->size;
-	memcpy(group->config_data, config->data, config->size);
-	SpinLockRelease(&group->mutex);
+	raft_publish(&node->group->config, config);
 }

@@ -38,7 +38,7 @@ OBJS = \
 	src/guard.o src/host.o src/raft_pg.o src/reminder.o src/settings.o src/stop_point.o \
 	src/log/identity.o src/log/page_write.o src/log/pages.o src/log/reader.o src/log/recover.o src/log/ring.o \
 	src/log/scan.o src/log/tableam.o src/log/writer.o \
-	src/net/ask.o src/net/conninfo.o src/net/environment.o src/net/inbox.o src/net/link.o src/net/lookup.o src/net/peer.o \
+	src/net/answer.o src/net/ask.o src/net/conninfo.o src/net/environment.o src/net/inbox.o src/net/link.o src/net/lookup.o src/net/peer.o \
 	src/net/peer_log.o src/net/refusals.o src/net/stream.o \
 	src/node/actions.o src/node/flusher.o src/node/held.o src/node/publish.o src/node/record.o src/node/space.o \
 	src/node/start.o src/node/worker.o \

@@ -343,6 +343,7 @@ CREATE FUNCTION raft.stat_replication(OUT node text, OUT node_id integer, OUT ro
                                       OUT dropped_messages bigint, OUT connects bigint,
                                       OUT last_connect timestamptz, OUT last_error text,
                                       OUT last_error_time timestamptz, OUT refused_since timestamptz,
+                                      OUT next_attempt timestamptz,
                                       OUT incoming boolean, OUT incoming_error text,
                                       OUT incoming_error_time timestamptz)
     RETURNS SETOF record
@@ -372,6 +373,7 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_connect IS 'when the
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_error IS 'why there is no outgoing stream; null while there is one';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.last_error_time IS 'when that was';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.refused_since IS 'the peer''s server is reached and refuses this node''s stream, for the reason in last_error';
+COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.next_attempt IS 'when the peer is dialled again; null while it is being dialled, or a stream is open';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming IS 'a stream from the peer is open';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming_error IS 'why this node refuses the stream of the peer; null once one was accepted';
 COMMENT ON COLUMN @extschema@.pg_stat_raft_replication.incoming_error_time IS 'when it did so last';

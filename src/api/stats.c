@@ -384,7 +384,7 @@ add_link(Row *row, const RaftPeerStats *link)
 
 	if (link == NULL)
 	{
-		for (int i = 0; i < 8; i++)
+		for (int i = 0; i < 9; i++)
 			add(row, (Datum) 0, true);
 		return;
 	}
@@ -397,6 +397,7 @@ add_link(Row *row, const RaftPeerStats *link)
 	add_text(row, open ? NULL : link->last_error);
 	add_time(row, open ? 0 : link->last_error_time);
 	add_time(row, link->refused_since);
+	add_time(row, link->next_attempt);
 }
 
 static void

@@ -23,7 +23,8 @@
  *
  * A peer whose server answers and says no is asked less and less often while its
  * reason stays the same: each attempt costs it a backend and perhaps a line in its
- * log, and it dials us by itself when things have changed over there.
+ * log, and it dials us by itself when things have changed over there.  Not so when it
+ * lacks something that comes back by itself: nobody would dial us then.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,10 +32,11 @@
 
 #include <netdb.h>
 
+#include "net/answer.h"
 #include "net/link.h"
+#include "stop_point.h"
 
 #include "common/pg_prng.h"
-#include "mb/pg_wchar.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 #include "utils/timestamp.h"
@@ -86,28 +88,6 @@ raft_link_init(RaftLink *link, const RaftPeersInit *self,
 }
 
 /* --- ends --- */
-
-/* Copies an error text to one line of at most size bytes. */
-static void
-copy_one_line(char *to, Size size, const char *from)
-{
-	Size		n = 0;
-
-	for (; *from && n < size - 1; from++)
-	{
-		char		c = *from;
-
-		if (c == '\n' || c == '\t' || c == '\r')
-			c = ' ';
-		if (c == ' ' && (n == 0 || to[n - 1] == ' '))
-			continue;
-		to[n++] = c;
-	}
-	while (n > 0 && to[n - 1] == ' ')
-		n--;
-	to[n] = '\0';
-	to[pg_mbcliplen(to, n, n)] = '\0';
-}
 
 /* The queue is as small as at the beginning again. */
 static void
@@ -167,6 +147,15 @@ raft_link_end(RaftLink *link)
 	pfree(link->queue.data);
 }
 
+static void
+set_next_attempt(RaftLink *link, RaftTime now, RaftTime when)
+{
+	link->deadline = when;
+	link->stats.next_attempt = GetCurrentTimestamp() + (when > now ? (TimestampTz) (when - now) : 0);
+	if (raft_mutant("impatient"))
+		link->deadline = Min(when, now + HURRY_GAP);
+}
+
 /* Next attempt after the back-off, give or take half of it. */
 static void
 back_off(RaftLink *link, RaftTime now, int longest_ms)
@@ -174,7 +163,7 @@ back_off(RaftLink *link, RaftTime now, int longest_ms)
 	double		ms = Min(link->backoff_ms, longest_ms) *
 		(0.5 + pg_prng_double(&pg_global_prng_state));
 
-	link->deadline = now + (RaftTime) (ms * 1000);
+	set_next_attempt(link, now, now + (RaftTime) (ms * 1000));
 	link->backoff_ms = Min(link->backoff_ms * 2, longest_ms);
 }
 
@@ -190,13 +179,13 @@ note_refusal(RaftLink *link, bool refused)
 
 /* The attempt or the stream has ended; refused: the peer's server said no. */
 static void
-end_attempt(RaftLink *link, RaftTime now, const char *reason, bool refused)
+end_attempt(RaftLink *link, RaftTime now, const RaftAnswer *answer, bool refused)
 {
 	bool		was_open = link->stats.link == RAFT_LINK_STREAMING;
 	char		error[sizeof(link->stats.last_error)];
 	bool		same;
 
-	copy_one_line(error, sizeof(error), reason);
+	raft_copy_one_line(error, sizeof(error), answer->reason);
 	same = strcmp(error, link->stats.last_error) == 0;
 	strlcpy(link->stats.last_error, error, sizeof(error));
 	link->stats.last_error_time = GetCurrentTimestamp();
@@ -210,7 +199,8 @@ end_attempt(RaftLink *link, RaftTime now, const char *reason, bool refused)
 	if (link->conn != NULL && !was_open)
 		link->turn++;			/* the next attempt goes to the next address */
 	raft_link_close(link);
-	back_off(link, now, refused && same ? MAX_REFUSED_BACKOFF_MS : MAX_BACKOFF_MS);
+	back_off(link, now, refused && same && !raft_answer_passes(answer) ?
+			 MAX_REFUSED_BACKOFF_MS : MAX_BACKOFF_MS);
 
 	if (raft_reminder_due(&link->trouble, error))
 	{
@@ -227,13 +217,10 @@ end_attempt(RaftLink *link, RaftTime now, const char *reason, bool refused)
 static void
 link_failed(RaftLink *link, RaftTime now, const char *reason)
 {
-	end_attempt(link, now, reason, false);
-}
+	RaftAnswer	answer = {0};
 
-static void
-link_refused(RaftLink *link, RaftTime now, const char *reason)
-{
-	end_attempt(link, now, reason, true);
+	strlcpy(answer.reason, reason, sizeof(answer.reason));
+	end_attempt(link, now, &answer, false);
 }
 
 /*
@@ -244,7 +231,7 @@ link_refused(RaftLink *link, RaftTime now, const char *reason)
 static void
 link_failed_at_server(RaftLink *link, RaftTime now)
 {
-	char		reason[256] = "";
+	RaftAnswer	answer = {0};
 	PGresult   *result;
 	char	   *data;
 	bool		refused;
@@ -256,22 +243,20 @@ link_failed_at_server(RaftLink *link, RaftTime now)
 	while (!PQisBusy(link->conn) && (result = PQgetResult(link->conn)) != NULL)
 	{
 		ExecStatusType status = PQresultStatus(result);
-		const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-		const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
 
-		if (primary != NULL && reason[0] == '\0')
-			snprintf(reason, sizeof(reason), detail ? "%s (%s)" : "%s", primary, detail);
+		if (answer.reason[0] == '\0')
+			raft_answer_of_result(result, &answer);
 		PQclear(result);
 		if (status == PGRES_COPY_BOTH || status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
 			break;				/* would come again and again */
 	}
 
-	refused = reason[0] != '\0' && link->stats.link == RAFT_LINK_CALLING;
-	if (reason[0] == '\0')
-		strlcpy(reason, PQerrorMessage(link->conn), sizeof(reason));
-	if (reason[0] == '\0')
-		strlcpy(reason, "the peer ended the stream", sizeof(reason));
-	end_attempt(link, now, reason, refused);
+	refused = answer.reason[0] != '\0' && link->stats.link == RAFT_LINK_CALLING;
+	if (answer.reason[0] == '\0')
+		strlcpy(answer.reason, PQerrorMessage(link->conn), sizeof(answer.reason));
+	if (answer.reason[0] == '\0')
+		strlcpy(answer.reason, "the peer ended the stream", sizeof(answer.reason));
+	end_attempt(link, now, &answer, refused);
 }
 
 /* --- beginnings --- */
@@ -283,7 +268,7 @@ receive_notice(void *arg, const PGresult *result)
 	RaftLink   *link = arg;
 	char		text[256];
 
-	copy_one_line(text, sizeof(text), PQresultErrorMessage(result));
+	raft_copy_one_line(text, sizeof(text), PQresultErrorMessage(result));
 	if (raft_reminder_due(&link->trouble, text))
 		ereport(LOG, (errmsg("message of Raft node \"%s\": %s", link->name, text)));
 }
@@ -318,6 +303,7 @@ begin_connecting(RaftLink *link, RaftTime now)
 	}
 
 	PQsetNoticeReceiver(link->conn, receive_notice, link);
+	(void) PQsetErrorVerbosity(link->conn, PQERRORS_VERBOSE);	/* raft_answer_of_connection() */
 	link->stats.link = RAFT_LINK_CONNECTING;
 	link->deadline = now + (RaftTime) raft_connect_timeout_ms * 1000;
 	link->wants = WL_SOCKET_WRITEABLE;
@@ -346,6 +332,7 @@ raft_link_dial(RaftLink *link, RaftTime now)
 
 	Assert(link->conn == NULL);
 	link->attempted = now;
+	link->stats.next_attempt = 0;
 
 	/* a service file may name another host than before */
 	raft_conninfo_host_name(link->conninfo, host, sizeof(host));
@@ -405,6 +392,7 @@ send_call(RaftLink *link, RaftTime now)
 	StringInfoData call;
 	bool		ok = self_name != NULL && peer_name != NULL && environment != NULL;
 
+	(void) PQsetErrorVerbosity(link->conn, PQERRORS_DEFAULT);
 	for (int i = 0; i < RAFT_GROUP_ID_BYTES; i++)
 		snprintf(group + 2 * i, 3, "%02x", self->group[i]);
 
@@ -442,6 +430,7 @@ static void
 advance_connecting(RaftLink *link, RaftTime now)
 {
 	ConnStatusType status = PQstatus(link->conn);
+	RaftAnswer	answer;
 
 	/* libpq may have replaced the socket, even by one of the same number */
 	link->socket_changed = true;
@@ -459,7 +448,8 @@ advance_connecting(RaftLink *link, RaftTime now)
 			break;
 		default:
 			/* once the start-up packet is answered, it is the server that says no */
-			end_attempt(link, now, PQerrorMessage(link->conn),
+			raft_answer_of_connection(link->conn, &answer);
+			end_attempt(link, now, &answer,
 						status == CONNECTION_AWAITING_RESPONSE || status == CONNECTION_AUTH_OK);
 			break;
 	}
@@ -486,15 +476,11 @@ advance_calling(RaftLink *link, RaftTime now)
 	status = PQresultStatus(result);
 	if (status != PGRES_COPY_BOTH)
 	{
-		const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-		const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
-		char		reason[256];
+		RaftAnswer	answer = {"raft.stream() did not open a stream", ""};
 
-		if (primary == NULL)
-			primary = "raft.stream() did not open a stream";
-		snprintf(reason, sizeof(reason), detail ? "%s (%s)" : "%s", primary, detail);
+		raft_answer_of_result(result, &answer);
 		PQclear(result);
-		link_refused(link, now, reason);
+		end_attempt(link, now, &answer, true);
 		return;
 	}
 	PQclear(result);
@@ -602,7 +588,7 @@ raft_link_hurry(RaftLink *link, RaftTime now)
 {
 	if (link->stats.link != RAFT_LINK_WAITING)
 		return;
-	link->deadline = Min(link->deadline, Max(now, link->attempted + HURRY_GAP));
+	set_next_attempt(link, now, Min(link->deadline, Max(now, link->attempted + HURRY_GAP)));
 	link->backoff_ms = MIN_BACKOFF_MS;
 }
 

@@ -37,6 +37,7 @@ typedef struct RaftPeerStats
 	uint64		connects;		/* streams established since the worker's start */
 	TimestampTz last_connect;	/* 0 = never */
 	TimestampTz last_error_time;	/* 0 = never */
+	TimestampTz next_attempt;	/* 0 = one is under way, or a stream is open */
 	TimestampTz refused_since;	/* the peer's server answers, and refuses the stream; 0 = no */
 	char		last_error[256];
 } RaftPeerStats;

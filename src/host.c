@@ -50,8 +50,9 @@ raft_remaining_ms(RaftTime deadline)
  * acknowledged does not depend on memory.
  */
 void
-raft_host_panic(const char *file, int line, const char *what)
+raft_host_panic(void *host, const char *file, int line, const char *what)
 {
+	(void) host;				/* a process has one core */
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("the Raft group is in a state that must not be"),

@@ -41,7 +41,7 @@ send_reply(RaftCore *core, uint64_t round, bool granted, RaftIndex log_index,
 	reply.floor = granted ? core->verified : 0;
 	reply.rejected = rejected;
 	reply.room = room_behind(core, granted ? core->verified : log_index);
-	writes_send(core, &reply);
+	writes_send(core, &reply, granted ? writes_op_of(core, log_index) : 0);
 }
 
 /*
@@ -91,7 +91,7 @@ append_refuse_old_term(RaftCore *core, const RaftMessage *message)
 	reply.to = message->from;
 	reply.round = message->round;
 	reply.rejected = message->log_index;
-	writes_send(core, &reply);
+	writes_send(core, &reply, 0);
 }
 
 /* Bytes that a truncation from here on frees. */
@@ -106,7 +106,7 @@ bytes_from(const RaftCore *core, RaftIndex from)
 		RaftIndex	end = core->batch_end(core->batch_end_arg, from, core->trail.last,
 										  INT32_MAX, &part);
 
-		raft_assert(end >= from && end <= core->trail.last);
+		raft_assert(core, end >= from && end <= core->trail.last);
 		bytes += part;
 		from = end + 1;
 	}
@@ -180,9 +180,9 @@ store_entries(RaftCore *core, const RaftMessage *message, uint32_t skip)
 	if (first <= core->trail.last)
 	{
 		/* what is committed never changes; a message that wants it breaks Raft */
-		raft_assert(first > core->commit);
+		raft_assert(core, first > core->commit);
 		/* nor does a leader rewrite its own log within its term */
-		raft_assert(first > core->verified);
+		raft_assert(core, first > core->verified);
 		truncate_from = first;
 		trail_truncate(&core->trail, first);
 		membership_truncate(core, first);
@@ -223,7 +223,7 @@ count_agreeing(const RaftCore *core, const RaftMessage *message)
 	{
 		n = (uint32_t) (core->trail.first - 1 - message->log_index);
 		/* the newest of them is known: a leader that has another one breaks Raft */
-		raft_assert(message->entries[n - 1].term == core->trail.base_term);
+		raft_assert(core, message->entries[n - 1].term == core->trail.base_term);
 	}
 	while (n < message->n_entries &&
 		   message->log_index + 1 + n <= core->trail.last &&
@@ -262,7 +262,7 @@ append_receive(RaftCore *core, const RaftMessage *message)
 	uint32_t	agreeing;
 	uint32_t	stored = 0;
 
-	raft_assert(message->term == core->term);
+	raft_assert(core, message->term == core->term);
 	/* two leaders in one term cannot be: a stranger, or two nodes with one identity */
 	if (core->role == RAFT_LEADER || (core->leader != 0 && core->leader != message->from))
 		return;
@@ -289,7 +289,7 @@ append_receive(RaftCore *core, const RaftMessage *message)
 		!(MUTANT(TRUNCATE_NEVER) && message->log_index + 1 + agreeing <= core->trail.last))
 		stored = store_entries(core, message, agreeing);
 	core->verified = raft_max(core->verified, message->log_index + agreeing + stored);
-	raft_assert(core->verified <= core->trail.last || MUTANT(TRUNCATE_NEVER));
+	raft_assert(core, core->verified <= core->trail.last || MUTANT(TRUNCATE_NEVER));
 	follow_commit(core, message);
 
 	if (stored == 0 || MUTANT(ACK_BEFORE_DURABLE))
@@ -304,7 +304,7 @@ append_wrote(RaftCore *core)
 {
 	if (core->ack_first == 0 || core->synced < core->ack_first)
 		return;
-	raft_assert(core->role == RAFT_FOLLOWER && core->leader != 0);
+	raft_assert(core, core->role == RAFT_FOLLOWER && core->leader != 0);
 	core->ack_first = core->synced >= core->ack_last ? 0 : core->synced + 1;
 	send_ack(core, core->ack_round);
 }

@@ -60,6 +60,18 @@ campaign(RaftCore *core, RaftRole from)
 	}
 }
 
+/* Tells the host who we are now. */
+void
+convert_tell(RaftCore *core, RaftRole from)
+{
+	RaftAction *action = raft_add_action(core, RAFT_ACTION_ROLE);
+
+	action->u.role.from = from;
+	action->u.role.to = core->role;
+	action->u.role.term = core->term;
+	action->u.role.leader = core->leader;
+}
+
 /*
  * Changes role, term and known leader.  A new term clears the vote; within a
  * term the vote stays whatever happens (§5.2).
@@ -70,8 +82,8 @@ convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
 	RaftRole	from = core->role;
 	bool		told = (from == role && core->term == term && core->leader == leader);
 
-	raft_assert(term >= core->term);
-	raft_assert(is_legal(core, role, term, leader));
+	raft_assert(core, term >= core->term);
+	raft_assert(core, is_legal(core, role, term, leader));
 
 	if ((term > core->term || leader == 0) && !MUTANT(ACK_IN_OTHER_ROLE))
 		core->ack_first = core->ack_last = 0;	/* nobody to acknowledge to */
@@ -112,12 +124,5 @@ convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader)
 	}
 
 	if (!told)
-	{
-		RaftAction *action = raft_add_action(core, RAFT_ACTION_ROLE);
-
-		action->u.role.from = from;
-		action->u.role.to = role;
-		action->u.role.term = core->term;
-		action->u.role.leader = leader;
-	}
+		convert_tell(core, from);
 }

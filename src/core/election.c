@@ -84,7 +84,7 @@ request_votes(RaftCore *core, RaftMessageType type)
 		message.round = type == RAFT_MSG_VOTE ? core->votes.round : core->prevotes.round;
 		message.log_index = core->trail.last;
 		message.log_term = trail_last_term(&core->trail);
-		writes_send(core, &message);
+		writes_send(core, &message, 0);
 	}
 }
 
@@ -119,7 +119,7 @@ count_grant(RaftCore *core, RaftGrants *grants, RaftNodeId from)
 {
 	if (!membership_is_voter(core, from) || (is_among(grants, from) && !MUTANT(GRANT_TWICE)))
 		return false;
-	raft_assert(grants->n < RAFT_MAX_MEMBERS);
+	raft_assert(core, grants->n < RAFT_MAX_MEMBERS);
 	grants->from[grants->n++] = from;
 	if (MUTANT(GRANT_TWICE))
 		return grants->n == membership_active(core)->n_members / 2 + 1;
@@ -245,7 +245,7 @@ reply_vote(RaftCore *core, const RaftMessage *request, RaftMessageType type, boo
 	reply.to = request->from;
 	reply.round = request->round;
 	reply.granted = granted;
-	writes_send(core, &reply);
+	writes_send(core, &reply, 0);
 }
 
 /*
@@ -294,10 +294,10 @@ election_receive_vote(RaftCore *core, const RaftMessage *message)
 		(core->vote == 0 && core->leader == 0) || MUTANT(VOTE_TWICE);
 	bool		granted = free_to_vote && is_up_to_date(core, message);
 
-	raft_assert(message->term == core->term);
+	raft_assert(core, message->term == core->term);
 	if (granted)
 	{
-		raft_assert(core->role == RAFT_FOLLOWER || core->role == RAFT_PRECANDIDATE ||
+		raft_assert(core, core->role == RAFT_FOLLOWER || core->role == RAFT_PRECANDIDATE ||
 					MUTANT(VOTE_TWICE));
 		if (core->vote != message->from)
 		{
@@ -316,7 +316,7 @@ election_receive_vote(RaftCore *core, const RaftMessage *message)
 void
 election_receive_vote_reply(RaftCore *core, const RaftMessage *message)
 {
-	raft_assert(message->term == core->term);
+	raft_assert(core, message->term == core->term);
 	if (core->votes.round == 0 || (message->round != core->votes.round && !MUTANT(LATE_VOTE)))
 		return;
 	if (!message->granted)

@@ -20,10 +20,11 @@
 
 #define RAFT_NEVER	UINT64_MAX
 
-#define raft_assert(condition) \
+/* Assertions of a core, or of a trail, which says whose it is. */
+#define raft_assert(owner, condition) \
 	do { \
 		if (!(condition)) \
-			raft_host_panic(__FILE__, __LINE__, #condition); \
+			raft_host_panic((owner)->host, __FILE__, __LINE__, #condition); \
 	} while (0)
 
 static inline uint64_t
@@ -41,6 +42,7 @@ raft_max(uint64_t a, uint64_t b)
 /* The terms of first .. last, and the term of the entry before them. */
 typedef struct RaftTrail
 {
+	void	   *host;			/* of the core */
 	RaftIndex	first;			/* >= 1 */
 	RaftIndex	last;			/* >= first - 1 */
 	RaftTerm	base_term;		/* of entry first - 1 */
@@ -84,6 +86,7 @@ typedef struct RaftProgress
 typedef struct RaftPending
 {
 	RaftOp		op;
+	RaftIndex	first;			/* appended first .. last; first > last: nothing, or not any more */
 	RaftIndex	last;
 	RaftTime	started;		/* of the oldest op that shares this place */
 } RaftPending;
@@ -111,6 +114,7 @@ struct RaftCore
 	RaftSettings settings;
 	RaftBatchEnd batch_end;
 	void	   *batch_end_arg;
+	void	   *host;			/* for raft_host_panic() */
 	uint64_t	random;			/* state of the generator */
 
 	bool		booted;
@@ -147,6 +151,7 @@ struct RaftCore
 	/* writes */
 	RaftOp		written;		/* last op handed out */
 	RaftOp		synced;			/* last op durable: <= written */
+	RaftOp		durable_op;		/* the one that made entries up to "durable" so; 0 = it was at boot */
 	uint32_t	n_pending;		/* ops ascend, all in (synced, written] */
 	RaftPending pending[RAFT_MAX_PENDING];
 	uint32_t	n_held;
@@ -188,7 +193,7 @@ extern RaftAction *raft_add_action(RaftCore *core, RaftActionType type);
 extern uint64_t raft_random(RaftCore *core, uint64_t below);
 
 /* --- trail.c --- */
-extern void trail_init(RaftTrail *trail, RaftIndex first, RaftTerm base_term);
+extern void trail_init(RaftTrail *trail, void *host, RaftIndex first, RaftTerm base_term);
 extern RaftTerm trail_term_at(const RaftTrail *trail, RaftIndex index);
 extern RaftTerm trail_last_term(const RaftTrail *trail);
 extern bool trail_can_begin_term(const RaftTrail *trail);
@@ -215,9 +220,11 @@ extern void writes_persist_hard_state(RaftCore *core);
 extern void writes_truncated(RaftCore *core, RaftIndex from);
 extern void writes_durable(RaftCore *core, RaftOp op);
 extern RaftTime writes_stuck_at(const RaftCore *core);
-extern void writes_send(RaftCore *core, RaftMessage *message);
+extern RaftOp writes_op_of(const RaftCore *core, RaftIndex upto);
+extern void writes_send(RaftCore *core, RaftMessage *message, RaftOp depends);
 
 /* --- convert.c --- */
+extern void convert_tell(RaftCore *core, RaftRole from);
 extern void convert_to(RaftCore *core, RaftRole role, RaftTerm term, RaftNodeId leader);
 
 /* --- election.c --- */
@@ -242,10 +249,11 @@ extern const RaftProgress *progress_of(const RaftCore *core, RaftNodeId id);
 extern void progress_reset(RaftCore *core);
 extern void progress_readmit(RaftCore *core);
 extern void progress_probe(RaftCore *core, RaftProgress *progress, RaftIndex next);
-extern void progress_replicate(RaftProgress *progress);
+extern void progress_replicate(const RaftCore *core, RaftProgress *progress);
 extern bool progress_window_open(const RaftCore *core, const RaftProgress *progress);
-extern void progress_sent(RaftProgress *progress, RaftIndex last, uint32_t bytes);
-extern void progress_freed(RaftProgress *progress, RaftIndex upto);
+extern void progress_sent(const RaftCore *core, RaftProgress *progress, RaftIndex last,
+						  uint32_t bytes);
+extern void progress_freed(const RaftCore *core, RaftProgress *progress, RaftIndex upto);
 extern RaftTime progress_quorum_contact(const RaftCore *core);
 
 /* --- replication.c --- */

@@ -15,7 +15,7 @@
 const RaftConfig *
 membership_active(const RaftCore *core)
 {
-	raft_assert(core->n_configs > 0);
+	raft_assert(core, core->n_configs > 0);
 	return &core->configs[core->n_configs - 1];
 }
 
@@ -134,11 +134,11 @@ membership_add(RaftCore *core, const RaftConfig *config)
 {
 	uint32_t	settled = membership_settled(core);
 
-	raft_assert(core->n_configs == 0 || config->index > membership_active(core)->index);
+	raft_assert(core, core->n_configs == 0 || config->index > membership_active(core)->index);
 	for (uint32_t i = settled; settled > 0 && i < core->n_configs; i++)
 		core->configs[i - settled] = core->configs[i];
 	core->n_configs -= settled;
-	raft_assert(core->n_configs < RAFT_MAX_CONFIGS);
+	raft_assert(core, core->n_configs < RAFT_MAX_CONFIGS);
 	core->configs[core->n_configs] = *config;
 	core->configs[core->n_configs].term = trail_term_at(&core->trail, config->index);
 	core->n_configs++;

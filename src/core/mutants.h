@@ -39,6 +39,7 @@ typedef enum RaftMutant
 	MUTANT_HEARTBEAT_UNCHECKED, /* 26: a heartbeat skips the check of the previous entry */
 	MUTANT_ACK_LAST_INDEX,		/* 27: acknowledge one's own last index */
 	MUTANT_ACK_BEFORE_DURABLE,	/* 28: acknowledge before the write is durable */
+	MUTANT_ACK_NAMES_TERM,		/* 28: an acknowledgement does not name the write it depends on */
 	MUTANT_COMMIT_OLD_TERM,		/* 29: commit an older term's entry by counting (figure 8) */
 	MUTANT_SELF_COUNT_EARLY,	/* 30: the leader counts its own unsynced entries */
 	MUTANT_QUORUM_SHORT,		/* 31: quorum one short for even sizes */

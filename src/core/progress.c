@@ -35,7 +35,7 @@ progress_of(const RaftCore *core, RaftNodeId id)
 {
 	for (uint32_t i = 0;; i++)
 	{
-		raft_assert(i < core->n_progress);
+		raft_assert(core, i < core->n_progress);
 		if (core->progress[i].id == id)
 			return &core->progress[i];
 	}
@@ -93,14 +93,14 @@ progress_probe(RaftCore *core, RaftProgress *progress, RaftIndex next)
 	progress->inflight.start = 0;
 	progress->inflight.count = 0;
 	progress->inflight.bytes = 0;
-	raft_assert(progress->match < progress->next);
-	raft_assert(progress->next <= core->trail.last + 1);
+	raft_assert(core, progress->match < progress->next);
+	raft_assert(core, progress->next <= core->trail.last + 1);
 }
 
 void
-progress_replicate(RaftProgress *progress)
+progress_replicate(const RaftCore *core, RaftProgress *progress)
 {
-	raft_assert(progress->inflight.count == 0);
+	raft_assert(core, progress->inflight.count == 0);
 	progress->state = RAFT_REPLICATE;
 	progress->probing = false;
 }
@@ -119,14 +119,14 @@ progress_window_open(const RaftCore *core, const RaftProgress *progress)
  * Entries up to last were sent.
  */
 void
-progress_sent(RaftProgress *progress, RaftIndex last, uint32_t bytes)
+progress_sent(const RaftCore *core, RaftProgress *progress, RaftIndex last, uint32_t bytes)
 {
 	RaftInflight *inflight = &progress->inflight;
 	uint32_t	at = (inflight->start + inflight->count) % RAFT_MAX_INFLIGHT;
 
-	raft_assert(progress->state == RAFT_REPLICATE);
-	raft_assert(last >= progress->next);
-	raft_assert(inflight->count < RAFT_MAX_INFLIGHT);
+	raft_assert(core, progress->state == RAFT_REPLICATE);
+	raft_assert(core, last >= progress->next);
+	raft_assert(core, inflight->count < RAFT_MAX_INFLIGHT);
 	inflight->item[at].last = last;
 	inflight->item[at].bytes = bytes;
 	inflight->count++;
@@ -138,13 +138,13 @@ progress_sent(RaftProgress *progress, RaftIndex last, uint32_t bytes)
  * The peer has everything up to here: these appends are answered.
  */
 void
-progress_freed(RaftProgress *progress, RaftIndex upto)
+progress_freed(const RaftCore *core, RaftProgress *progress, RaftIndex upto)
 {
 	RaftInflight *inflight = &progress->inflight;
 
 	while (inflight->count > 0 && inflight->item[inflight->start].last <= upto)
 	{
-		raft_assert(inflight->bytes >= inflight->item[inflight->start].bytes);
+		raft_assert(core, inflight->bytes >= inflight->item[inflight->start].bytes);
 		inflight->bytes -= inflight->item[inflight->start].bytes;
 		inflight->start = (inflight->start + 1) % RAFT_MAX_INFLIGHT;
 		inflight->count--;

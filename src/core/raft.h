@@ -15,12 +15,37 @@
  *
  * Rules of the boundary
  *	- The host executes the actions of one step in order, before the next step.
+ *	  Pointers inside an action are valid until the next call of raft_step().
  *	- Each RAFT_ACTION_WRITE carries an op number that grows by one and is never
  *	  reused; the host answers with RAFT_EVENT_WRITE_DURABLE, which is cumulative.
  *	- The core holds back whatever depends on a write until that write is
- *	  durable; a RAFT_ACTION_SEND names that op in "after", and the host may
- *	  assert that it is durable (op 0: depends on nothing).
- *	- Pointers inside an action are valid until the next call of raft_step().
+ *	  durable.  A RAFT_ACTION_SEND names the op in "after": the one that holds term
+ *	  and vote, and of an acknowledgement the one that wrote what it acknowledges.
+ *	  The host should assert that it is durable (op 0: depends on nothing).
+ *	- The clock begins above 0, never goes back, and is this core's alone.
+ *	- The core takes messages that are lost, late, doubled or out of order.  The
+ *	  host checks who sent them and that their bytes are whole; it has room for
+ *	  RAFT_MAX_MESSAGE_ENTRIES decoded entries of one message.
+ *	- A core is used by one thread at a time.  Cores share nothing.
+ *
+ * To begin
+ *	- Every member's log begins alike, with an entry of kind RAFT_ENTRY_CONFIG
+ *	  at index 1 in term 1, committed and applied; its term is the first
+ *	  RaftBoot.term, so that no core ever boots in term 0.
+ *	- Each start has a new RaftInit.boot, durable before the first message leaves:
+ *	  rounds begin with it, and an answer to a former start would count otherwise.
+ *	- raft_core_init(), then RAFT_EVENT_BOOT with what is durable.  That step tells
+ *	  the role, the commit index and the configuration like any other.
+ *
+ * Never
+ *	- report a write as durable that the disk may still lose, or boot from less than
+ *	  was reported durable: a node that has lost its log is another member
+ *	- try a failed write again: RAFT_EVENT_WRITE_FAILED, and start anew
+ *	- report RAFT_EVENT_PEER_UNREACHABLE for a message that was lost: it means
+ *	  that the connection broke.  Each report for a leader makes its follower ask for
+ *	  an election soon, and a healthy group would not come to rest
+ *	- give two nodes one identity, or change what raft_step() is given by
+ *	  anything but the events
  *
  *-------------------------------------------------------------------------
  */
@@ -213,11 +238,12 @@ typedef RaftIndex (*RaftBatchEnd) (void *arg, RaftIndex first, RaftIndex last,
 typedef struct RaftInit
 {
 	RaftNodeId	self;
-	uint64_t	boot;			/* boot count of this start, grows with each, from 1 */
+	uint64_t	boot;			/* count of this start, from 1, durable; see "To begin" */
 	uint64_t	seed;			/* for election timeouts */
 	RaftSettings settings;
 	RaftBatchEnd batch_end;
 	void	   *batch_end_arg;
+	void	   *host;			/* handed to raft_host_panic(): which core it is */
 } RaftInit;
 
 typedef enum RaftEventType
@@ -230,13 +256,13 @@ typedef enum RaftEventType
 	RAFT_EVENT_WRITE_FAILED,	/* the disk is not to be trusted any more: the core stops */
 	RAFT_EVENT_APPLIED,			/* the applier's progress */
 	RAFT_EVENT_COMPACTED,		/* entries up to index were dropped from the log */
-	RAFT_EVENT_PEER_UNREACHABLE,	/* the connection to a peer broke */
+	RAFT_EVENT_PEER_UNREACHABLE,	/* the connection to a peer broke; no message was lost by itself */
 	RAFT_EVENT_SETTINGS			/* intervals or sizes changed */
 } RaftEventType;
 
 typedef struct RaftBoot
 {
-	RaftTerm	term;
+	RaftTerm	term;			/* from 1 */
 	RaftNodeId	vote;
 	RaftIndex	first;			/* first index in the log; last + 1 when empty */
 	RaftIndex	last;
@@ -316,7 +342,6 @@ typedef struct RaftWrite
 typedef enum RaftRefusal
 {
 	RAFT_REFUSED_NOT_LEADER,
-	RAFT_REFUSED_RUNS_FULL,		/* the log needs compaction before another term */
 	RAFT_REFUSED_CONFIG_EARLY,	/* nothing is committed in this term, or the last configuration
 								 * is not: try again */
 	RAFT_REFUSED_CONFIG_INVALID,	/* no configuration that may follow the active one */
@@ -332,7 +357,7 @@ typedef struct RaftAction
 		struct
 		{
 			RaftMessage message;
-			RaftOp		after;	/* durable already: what the message depends on */
+			RaftOp		after;	/* durable already: the op that the message depends on */
 		}			send;
 		struct
 		{
@@ -355,7 +380,7 @@ typedef struct RaftAction
 			RaftRole	from;
 			RaftRole	to;
 			RaftTerm	term;
-			RaftNodeId	leader;	/* also sent when only the known leader changed */
+			RaftNodeId	leader;	/* also sent when only the known leader changed, and by BOOT */
 		}			role;
 		struct
 		{
@@ -442,11 +467,11 @@ extern void raft_core_status(const RaftCore *core, RaftStatus *status);
 extern RaftTerm raft_core_term_at(const RaftCore *core, RaftIndex index);
 
 /*
- * Supplied by the host: called when an assertion of the core fails; must not
- * return.  Assertions stay on in production: a consensus core in an impossible
- * state has to stop.
+ * Supplied by the host: called when an assertion of a core fails, with the "host" of
+ * its RaftInit; must not return.  Assertions stay on in production: a consensus core
+ * in an impossible state has to stop.
  */
-extern void raft_host_panic(const char *file, int line, const char *what)
+extern void raft_host_panic(void *host, const char *file, int line, const char *what)
 			__attribute__((noreturn));
 
 /*

@@ -30,7 +30,7 @@ batch_end(RaftCore *core, RaftIndex first, uint32_t max_bytes, uint32_t *bytes)
 	{
 		end = core->batch_end(core->batch_end_arg, first, raft_min(last, stored),
 							  max_bytes, bytes);
-		raft_assert(end >= first && end <= raft_min(last, stored));
+		raft_assert(core, end >= first && end <= raft_min(last, stored));
 		if (end < stored)
 			return end;
 	}
@@ -56,7 +56,7 @@ send_append(RaftCore *core, RaftProgress *progress, RaftIndex previous, RaftInde
 {
 	RaftMessage message = {.type = RAFT_MSG_APPEND};
 
-	raft_assert(previous + 1 >= core->trail.first && last >= previous);
+	raft_assert(core, previous + 1 >= core->trail.first && last >= previous);
 	message.to = progress->id;
 	message.round = ++core->round;
 	message.log_index = previous;
@@ -66,7 +66,7 @@ send_append(RaftCore *core, RaftProgress *progress, RaftIndex previous, RaftInde
 	message.n_entries = (uint32_t) (last - previous);
 	progress->told_commit = core->commit;
 	progress->sent = core->now;
-	writes_send(core, &message);
+	writes_send(core, &message, 0);
 }
 
 /*
@@ -119,7 +119,7 @@ replicate(RaftCore *core, RaftProgress *progress)
 		if (end < progress->next)
 			return;
 		send_append(core, progress, progress->next - 1, end);
-		progress_sent(progress, end, bytes);
+		progress_sent(core, progress, end, bytes);
 	}
 }
 
@@ -197,7 +197,7 @@ propose_config(RaftCore *core)
 	const RaftEntry *entry = core->event->u.propose.entries;
 	RaftConfig	config;
 
-	raft_assert(core->event->u.propose.n_entries == 1);
+	raft_assert(core, core->event->u.propose.n_entries == 1);
 	if (!raft_host_decode_config(entry->data, entry->size, &config) ||
 		!membership_may_follow(core, &config))
 	{
@@ -225,7 +225,7 @@ replication_propose(RaftCore *core)
 {
 	uint32_t	n = core->event->u.propose.n_entries;
 
-	raft_assert(n > 0);
+	raft_assert(core, n > 0);
 	if (core->stopped || core->role != RAFT_LEADER)
 	{
 		refuse(core, core->stopped ? RAFT_REFUSED_STOPPED : RAFT_REFUSED_NOT_LEADER);
@@ -237,7 +237,7 @@ replication_propose(RaftCore *core)
 		return;
 	}
 	for (uint32_t i = 1; i < n; i++)
-		raft_assert(core->event->u.propose.entries[i].kind != RAFT_ENTRY_CONFIG);
+		raft_assert(core, core->event->u.propose.entries[i].kind != RAFT_ENTRY_CONFIG);
 	place(core);
 	replicate_to_all(core);
 }
@@ -330,7 +330,7 @@ back_up(RaftCore *core, RaftProgress *progress, const RaftMessage *message)
  * The peer has "match" durably, and received everything up to "floor".
  */
 static void
-accept(RaftProgress *progress, const RaftMessage *message)
+accept_append(const RaftCore *core, RaftProgress *progress, const RaftMessage *message)
 {
 	RaftIndex	received = raft_max(message->floor, message->log_index);
 
@@ -339,10 +339,10 @@ accept(RaftProgress *progress, const RaftMessage *message)
 	if (MUTANT(MATCH_FROM_NEXT))
 		progress->match = progress->next - 1;
 	if (!MUTANT(WINDOW_STAYS_FULL))
-		progress_freed(progress, received);
+		progress_freed(core, progress, received);
 	if (progress->state == RAFT_PROBE && message->round >= progress->min_round &&
 		received + 1 == progress->next && !(MUTANT(PROBE_STUCK) && received == progress->match))
-		progress_replicate(progress);
+		progress_replicate(core, progress);
 }
 
 /*
@@ -353,7 +353,7 @@ replication_receive_reply(RaftCore *core, const RaftMessage *message)
 {
 	RaftProgress *progress = progress_find(core, message->from);
 
-	raft_assert(message->term == core->term);
+	raft_assert(core, message->term == core->term);
 	if (core->role != RAFT_LEADER || progress == NULL)
 		return;
 	/* it cannot have what does not exist */
@@ -363,12 +363,12 @@ replication_receive_reply(RaftCore *core, const RaftMessage *message)
 	progress->room = message->room;
 	if (message->granted || MUTANT(REJECTION_ACCEPTED))
 	{
-		accept(progress, message);
+		accept_append(core, progress, message);
 		advance_commit(core);
 	}
 	else
 		back_up(core, progress, message);
-	raft_assert(progress->match < progress->next);
+	raft_assert(core, progress->match < progress->next);
 	replicate(core, progress);
 }
 

@@ -20,13 +20,13 @@ raft_core_size(void)
 }
 
 static void
-check_settings(const RaftSettings *settings)
+check_settings(const RaftCore *core, const RaftSettings *settings)
 {
-	raft_assert(settings->heartbeat_interval > 0);
-	raft_assert(settings->election_timeout > settings->heartbeat_interval);
-	raft_assert(settings->max_batch_bytes > 0);
-	raft_assert(settings->max_inflight >= 1 && settings->max_inflight <= RAFT_MAX_INFLIGHT);
-	raft_assert(settings->max_inflight_bytes > 0);
+	raft_assert(core, settings->heartbeat_interval > 0);
+	raft_assert(core, settings->election_timeout > settings->heartbeat_interval);
+	raft_assert(core, settings->max_batch_bytes > 0);
+	raft_assert(core, settings->max_inflight >= 1 && settings->max_inflight <= RAFT_MAX_INFLIGHT);
+	raft_assert(core, settings->max_inflight_bytes > 0);
 }
 
 RaftCore *
@@ -34,11 +34,12 @@ raft_core_init(void *memory, const RaftInit *init)
 {
 	RaftCore   *core = memory;
 
-	raft_assert(init->self != 0);
-	raft_assert(init->boot > 0);
-	check_settings(&init->settings);
-
 	memset(core, 0, sizeof(*core));
+	core->host = init->host;
+	raft_assert(core, init->self != 0);
+	raft_assert(core, init->boot > 0);
+	raft_assert(core, init->batch_end != NULL);
+	check_settings(core, &init->settings);
 	core->self = init->self;
 	core->boot = init->boot;
 	core->random = init->seed;
@@ -63,7 +64,7 @@ raft_random(RaftCore *core, uint64_t below)
 {
 	uint64_t	z = (core->random += UINT64_C(0x9e3779b97f4a7c15));
 
-	raft_assert(below > 0);
+	raft_assert(core, below > 0);
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
 	z ^= z >> 31;
@@ -76,7 +77,7 @@ raft_add_action(RaftCore *core, RaftActionType type)
 {
 	RaftAction *action;
 
-	raft_assert(core->actions.n < RAFT_MAX_ACTIONS);
+	raft_assert(core, core->actions.n < RAFT_MAX_ACTIONS);
 	action = &core->actions.item[core->actions.n++];
 	action->type = type;
 	return action;
@@ -88,26 +89,28 @@ raft_add_action(RaftCore *core, RaftActionType type)
 static void
 boot(RaftCore *core, const RaftBoot *state)
 {
-	raft_assert(!core->booted);
-	raft_assert(state->n_runs <= RAFT_MAX_RUNS);
-	raft_assert(state->n_configs >= 1);
-	raft_assert(state->first >= 1 && state->last + 1 >= state->first);
-	raft_assert(state->first - 1 <= state->applied && state->applied <= state->commit);
-	raft_assert(state->commit <= state->last);
+	raft_assert(core, !core->booted);
+	raft_assert(core, core->now > 0);	/* 0 stands for "never" */
+	raft_assert(core, state->term > 0); /* the entry with the first configuration has one */
+	raft_assert(core, state->n_runs <= RAFT_MAX_RUNS);
+	raft_assert(core, state->n_configs >= 1);
+	raft_assert(core, state->first >= 1 && state->last + 1 >= state->first);
+	raft_assert(core, state->first - 1 <= state->applied && state->applied <= state->commit);
+	raft_assert(core, state->commit <= state->last);
 
 	core->booted = true;
 	core->term = state->term;
 	core->vote = MUTANT(VOTE_FORGOTTEN) ? 0 : state->vote;
-	trail_init(&core->trail, state->first, state->base_term);
+	trail_init(&core->trail, core->host, state->first, state->base_term);
 	for (uint32_t i = 0; i < state->n_runs; i++)
 	{
 		RaftIndex	end = i + 1 < state->n_runs ? state->runs[i + 1].first : state->last + 1;
 
-		raft_assert(state->runs[i].first == core->trail.last + 1);
+		raft_assert(core, state->runs[i].first == core->trail.last + 1);
 		trail_append(&core->trail, state->runs[i].term, (uint32_t) (end - state->runs[i].first));
 	}
-	raft_assert(core->trail.last == state->last);
-	raft_assert(core->term >= trail_last_term(&core->trail));
+	raft_assert(core, core->trail.last == state->last);
+	raft_assert(core, core->term >= trail_last_term(&core->trail));
 	core->durable = state->last;
 	core->commit = state->commit;
 	core->visible = core->applied = state->applied;
@@ -115,6 +118,7 @@ boot(RaftCore *core, const RaftBoot *state)
 	for (uint32_t i = 0; i < state->n_configs; i++)
 		membership_add(core, &state->configs[i]);
 
+	convert_tell(core, RAFT_FOLLOWER);
 	election_reset_timer(core);
 	if (membership_active(core)->n_members == 1 && membership_is_voter(core, core->self))
 		core->election_deadline = core->now;	/* there is nobody to wait for */
@@ -232,9 +236,9 @@ wrote(RaftCore *core, RaftOp op)
 static void
 applied(RaftCore *core, RaftIndex visible, RaftIndex durable)
 {
-	raft_assert(durable <= visible);
-	raft_assert(visible <= raft_min(core->commit, core->durable));
-	raft_assert(visible >= core->visible && durable >= core->applied);
+	raft_assert(core, durable <= visible);
+	raft_assert(core, visible <= raft_min(core->commit, core->durable));
+	raft_assert(core, visible >= core->visible && durable >= core->applied);
 	core->visible = visible;
 	core->applied = durable;
 }
@@ -242,7 +246,7 @@ applied(RaftCore *core, RaftIndex visible, RaftIndex durable)
 static void
 compacted(RaftCore *core, RaftIndex upto)
 {
-	raft_assert(upto <= core->applied && upto <= core->floor);
+	raft_assert(core, upto <= core->applied && upto <= core->floor);
 	if (upto >= core->trail.first)
 	{
 		trail_compact(&core->trail, upto);
@@ -296,7 +300,7 @@ dispatch(RaftCore *core, const RaftEvent *event)
 			peer_unreachable(core, event->u.peer);
 			break;
 		case RAFT_EVENT_SETTINGS:
-			check_settings(event->u.settings);
+			check_settings(core, event->u.settings);
 			core->settings = *event->u.settings;
 			break;
 	}
@@ -308,18 +312,18 @@ dispatch(RaftCore *core, const RaftEvent *event)
 static void
 check_state(const RaftCore *core)
 {
-	raft_assert(!core->hard_dirty);
-	raft_assert(core->synced <= core->written && core->term_op <= core->written);
-	raft_assert(core->durable <= core->trail.last);
-	raft_assert(core->trail.first - 1 <= core->applied);
-	raft_assert(core->trail.n_runs <= RAFT_LIMIT_RUNS);
-	raft_assert(core->applied <= core->visible);
-	raft_assert(core->visible <= raft_min(core->commit, core->durable));
-	raft_assert(core->floor <= core->commit);
-	raft_assert(core->commit <= core->trail.last);
-	raft_assert(core->verified <= core->trail.last || MUTANT(TRUNCATE_NEVER));
-	raft_assert((core->role == RAFT_LEADER) == (core->leader == core->self));
-	raft_assert(core->leader == 0 || core->role == RAFT_LEADER || core->role == RAFT_FOLLOWER);
+	raft_assert(core, !core->hard_dirty);
+	raft_assert(core, core->synced <= core->written && core->term_op <= core->written);
+	raft_assert(core, core->durable <= core->trail.last);
+	raft_assert(core, core->trail.first - 1 <= core->applied);
+	raft_assert(core, core->trail.n_runs <= RAFT_LIMIT_RUNS);
+	raft_assert(core, core->applied <= core->visible);
+	raft_assert(core, core->visible <= raft_min(core->commit, core->durable));
+	raft_assert(core, core->floor <= core->commit);
+	raft_assert(core, core->commit <= core->trail.last);
+	raft_assert(core, core->verified <= core->trail.last || MUTANT(TRUNCATE_NEVER));
+	raft_assert(core, (core->role == RAFT_LEADER) == (core->leader == core->self));
+	raft_assert(core, core->leader == 0 || core->role == RAFT_LEADER || core->role == RAFT_FOLLOWER);
 }
 
 /* Once, when all is done: the host knows nothing of what came and went within the step. */
@@ -352,8 +356,8 @@ tell_commit(RaftCore *core)
 const RaftActions *
 raft_step(RaftCore *core, const RaftEvent *event)
 {
-	raft_assert(core->booted || event->type == RAFT_EVENT_BOOT);
-	raft_assert(event->now >= core->now);
+	raft_assert(core, core->booted || event->type == RAFT_EVENT_BOOT);
+	raft_assert(core, event->now >= core->now);
 
 	core->now = event->now;
 	core->event = event;

@@ -15,10 +15,11 @@
 
 /* An empty trail: the next entry is "first", the one before it had base_term. */
 void
-trail_init(RaftTrail *trail, RaftIndex first, RaftTerm base_term)
+trail_init(RaftTrail *trail, void *host, RaftIndex first, RaftTerm base_term)
 {
-	raft_assert(first >= 1);
-	raft_assert(first > 1 || base_term == 0);
+	trail->host = host;
+	raft_assert(trail, first >= 1);
+	raft_assert(trail, first > 1 || base_term == 0);
 	trail->first = first;
 	trail->last = first - 1;
 	trail->base_term = base_term;
@@ -32,7 +33,7 @@ trail_find_run(const RaftTrail *trail, RaftIndex index)
 	uint32_t	low = 0;
 	uint32_t	high = trail->n_runs - 1;
 
-	raft_assert(index >= trail->first && index <= trail->last);
+	raft_assert(trail, index >= trail->first && index <= trail->last);
 	if (index >= trail->runs[high].first)
 		return high;			/* nearly always: the newest term */
 	while (low < high)
@@ -75,11 +76,11 @@ trail_can_begin_term(const RaftTrail *trail)
 void
 trail_append(RaftTrail *trail, RaftTerm term, uint32_t count)
 {
-	raft_assert(count > 0);
-	raft_assert(term >= trail_last_term(trail));
+	raft_assert(trail, count > 0);
+	raft_assert(trail, term >= trail_last_term(trail));
 	if (trail->n_runs == 0 || trail->runs[trail->n_runs - 1].term != term)
 	{
-		raft_assert(trail->n_runs < RAFT_LIMIT_RUNS);
+		raft_assert(trail, trail->n_runs < RAFT_LIMIT_RUNS);
 		trail->runs[trail->n_runs].first = trail->last + 1;
 		trail->runs[trail->n_runs].term = term;
 		trail->n_runs++;
@@ -91,7 +92,7 @@ trail_append(RaftTrail *trail, RaftTerm term, uint32_t count)
 void
 trail_truncate(RaftTrail *trail, RaftIndex from)
 {
-	raft_assert(from >= trail->first && from <= trail->last);
+	raft_assert(trail, from >= trail->first && from <= trail->last);
 	while (trail->n_runs > 0 && trail->runs[trail->n_runs - 1].first >= from)
 		trail->n_runs--;
 	trail->last = from - 1;
@@ -103,7 +104,7 @@ trail_compact(RaftTrail *trail, RaftIndex upto)
 {
 	uint32_t	gone = 0;
 
-	raft_assert(upto >= trail->first && upto <= trail->last);
+	raft_assert(trail, upto >= trail->first && upto <= trail->last);
 	trail->base_term = trail_term_at(trail, upto);
 	while (gone < trail->n_runs &&
 		   (gone + 1 < trail->n_runs ? trail->runs[gone + 1].first : trail->last + 1) <= upto + 1)

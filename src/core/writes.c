@@ -45,7 +45,13 @@ writes_start(RaftCore *core, RaftIndex truncate_from, RaftWriteSource source,
 	if (core->n_pending == RAFT_LIMIT_PENDING)
 		core->n_pending--;
 	else
+	{
 		core->pending[core->n_pending].started = core->now;
+		core->pending[core->n_pending].first = RAFT_NEVER;
+	}
+	if (n_entries > 0)
+		core->pending[core->n_pending].first =
+			raft_min(core->pending[core->n_pending].first, write->first);
 	if (!MUTANT(OLDER_OP_VOUCHES) || core->n_pending + 1 < RAFT_LIMIT_PENDING)
 		core->pending[core->n_pending].op = write->op;
 	core->pending[core->n_pending].last = core->trail.last;
@@ -75,38 +81,55 @@ writes_truncated(RaftCore *core, RaftIndex from)
 		core->pending[i].last = raft_min(core->pending[i].last, from - 1);
 }
 
+/*
+ * The op on which entries up to this one depend: of those under way the newest that
+ * appended any of them, else the one that made the durable ones so.
+ */
+RaftOp
+writes_op_of(const RaftCore *core, RaftIndex upto)
+{
+	for (uint32_t i = core->n_pending; i > 0; i--)
+	{
+		const RaftPending *pending = &core->pending[i - 1];
+
+		if (pending->first <= raft_min(upto, pending->last))
+			return pending->op;
+	}
+	return core->durable_op;
+}
+
 static void
 emit_send(RaftCore *core, const RaftMessage *message, RaftOp after)
 {
 	RaftAction *action = raft_add_action(core, RAFT_ACTION_SEND);
 
-	raft_assert(after <= core->synced ||
-				MUTANT(ACK_BEFORE_DURABLE) || MUTANT(VOTE_BEFORE_DURABLE) ||
-				MUTANT(REQUEST_BEFORE_DURABLE));
-	raft_assert(message->to != core->self && message->to != 0);
+	raft_assert(core, after <= core->synced ||
+				MUTANT(ACK_BEFORE_DURABLE) || MUTANT(ACK_LAST_INDEX) || MUTANT(DURABLE_KEPT) ||
+				MUTANT(VOTE_BEFORE_DURABLE) || MUTANT(REQUEST_BEFORE_DURABLE));
+	raft_assert(core, message->to != core->self && message->to != 0);
 	action->u.send.message = *message;
 	action->u.send.after = after;
 }
 
 /*
  * Sends a message of the current term as soon as term and vote are durable.
- * Fills in sender, boot count and term.
+ * Fills in sender, boot count and term.  What else it depends on is durable already.
  */
 void
-writes_send(RaftCore *core, RaftMessage *message)
+writes_send(RaftCore *core, RaftMessage *message, RaftOp depends)
 {
 	writes_persist_hard_state(core);
 	message->from = core->self;
 	message->boot = core->boot;
 	message->term = core->term;
-	if (core->term_op <= core->synced)
-		emit_send(core, message, core->term_op);
-	else if ((MUTANT(VOTE_BEFORE_DURABLE) && message->type == RAFT_MSG_VOTE_REPLY) ||
-			 (MUTANT(REQUEST_BEFORE_DURABLE) && message->type == RAFT_MSG_VOTE))
-		emit_send(core, message, core->term_op);
+	depends = MUTANT(ACK_NAMES_TERM) ? core->term_op : raft_max(core->term_op, depends);
+	if (core->term_op <= core->synced ||
+		(MUTANT(VOTE_BEFORE_DURABLE) && message->type == RAFT_MSG_VOTE_REPLY) ||
+		(MUTANT(REQUEST_BEFORE_DURABLE) && message->type == RAFT_MSG_VOTE))
+		emit_send(core, message, depends);
 	else if (core->n_held < RAFT_LIMIT_HELD)
 	{
-		core->held[core->n_held].op = core->term_op;
+		core->held[core->n_held].op = depends;
 		core->held[core->n_held].message = *message;
 		core->n_held++;
 	}
@@ -123,17 +146,21 @@ writes_durable(RaftCore *core, RaftOp op)
 	uint32_t	done = 0;
 	uint32_t	kept = 0;
 
-	raft_assert(op <= core->written);
+	raft_assert(core, op <= core->written);
 	if (op <= core->synced)
 		return;
 	core->synced = op;
 
 	while (done < core->n_pending && core->pending[done].op <= op)
+	{
+		if (core->pending[done].first <= core->pending[done].last)
+			core->durable_op = core->pending[done].op;
 		core->durable = core->pending[done++].last;
+	}
 	for (uint32_t i = done; i < core->n_pending; i++)
 		core->pending[i - done] = core->pending[i];
 	core->n_pending -= done;
-	raft_assert(core->durable <= core->trail.last);
+	raft_assert(core, core->durable <= core->trail.last);
 
 	for (uint32_t i = 0; i < core->n_held; i++)
 	{

@@ -108,7 +108,7 @@ ring_of(RaftLogShared *shared)
 
 /* Grows only; returns whether it did. */
 static bool
-raise(pg_atomic_uint64 *field, uint64 value)
+advance(pg_atomic_uint64 *field, uint64 value)
 {
 	if (pg_atomic_read_u64(field) >= value)
 		return false;
@@ -185,9 +185,9 @@ raft_ring_append(RaftLogShared *shared, RaftIndex first, uint32 n,
 	Assert(first == pg_atomic_read_u64(&shared->last_index) + 1);
 
 	if (end > shared->ring_bytes)
-		raise(&shared->bytes_low, end - shared->ring_bytes);
+		advance(&shared->bytes_low, end - shared->ring_bytes);
 	if (next >= shared->n_slots)
-		raise(&shared->slots_low, next - shared->n_slots + 1);
+		advance(&shared->slots_low, next - shared->n_slots + 1);
 	pg_write_barrier();
 
 	copy_in(shared, pos, records, size);

@@ -217,9 +217,7 @@ execute_refused(RaftNode *node, const RaftEvent *event, const RaftAction *action
 {
 	RaftOutcome outcome = RAFT_OUTCOME_NOT_LEADER;
 
-	if (action->u.refused.reason == RAFT_REFUSED_RUNS_FULL)
-		outcome = RAFT_OUTCOME_LOG_FULL;
-	else if (action->u.refused.reason == RAFT_REFUSED_STOPPED)
+	if (action->u.refused.reason == RAFT_REFUSED_STOPPED)
 		outcome = RAFT_OUTCOME_STOPPED;
 
 	for (uint32 i = 0; i < event->u.propose.n_entries; i++)
@@ -364,7 +362,7 @@ raft_node_step(RaftNode *node, RaftEvent *event)
 
 	event->now = node->now;
 	actions = unlikely(node->recorder != NULL) ?
-		raft_record_step(node, event) : raft_step(node->core, event);
+		raft_recorder_step(node, event) : raft_step(node->core, event);
 	for (uint32 i = 0; i < actions->n; i++)
 		execute(node, event, &actions->item[i]);
 	node->deadline = actions->deadline;

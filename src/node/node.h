@@ -143,16 +143,16 @@ extern void raft_node_keep_config(RaftNode *node, RaftIndex index,
  * Records from now on, if the settings want it: sets node->recorder, and lets
  * the core ask through it.
  */
-extern void raft_record_start(RaftNode *node, RaftInit *init);
+extern void raft_recorder_start(RaftNode *node, RaftInit *init);
 
 /* raft_step(), recorded; for a node with a recorder. */
-extern const RaftActions *raft_record_step(RaftNode *node, const RaftEvent *event);
+extern const RaftActions *raft_recorder_step(RaftNode *node, const RaftEvent *event);
 
 /* Writes what was recorded in this turn. */
-extern void raft_record_flush(RaftNode *node);
+extern void raft_recorder_flush(RaftNode *node);
 
 /* The settings were read again. */
-extern void raft_record_reload(RaftNode *node);
+extern void raft_recorder_reload(RaftNode *node);
 
 /* --- space.c --- */
 

@@ -170,7 +170,7 @@ begin_record(RaftRecorder *recorder, const RaftEvent *event)
 }
 
 const RaftActions *
-raft_record_step(RaftNode *node, const RaftEvent *event)
+raft_recorder_step(RaftNode *node, const RaftEvent *event)
 {
 	RaftRecorder *recorder = node->recorder;
 	const RaftActions *actions;
@@ -187,7 +187,7 @@ raft_record_step(RaftNode *node, const RaftEvent *event)
 }
 
 void
-raft_record_flush(RaftNode *node)
+raft_recorder_flush(RaftNode *node)
 {
 	if (node->recorder != NULL)
 		write_buffer(node->recorder);
@@ -206,7 +206,7 @@ at_exit(int code, Datum arg)
 
 	if (node->recorder != NULL)
 		finish_record(node->recorder, NULL);
-	raft_record_flush(node);
+	raft_recorder_flush(node);
 }
 
 /* Opens the file; -1, after a warning, when that fails. */
@@ -247,7 +247,7 @@ write_header(RaftRecorder *recorder, const RaftInit *init)
 }
 
 void
-raft_record_start(RaftNode *node, RaftInit *init)
+raft_recorder_start(RaftNode *node, RaftInit *init)
 {
 	RaftRecorder *recorder;
 
@@ -279,7 +279,7 @@ raft_record_start(RaftNode *node, RaftInit *init)
 }
 
 void
-raft_record_reload(RaftNode *node)
+raft_recorder_reload(RaftNode *node)
 {
 	if (raft_record_events == wanted)
 		return;

@@ -210,7 +210,7 @@ create_core(RaftNode *node, uint64 boot_count)
 	init.settings = raft_node_settings();
 	init.batch_end = raft_log_batch_end;
 	init.batch_end_arg = node->reader;
-	raft_record_start(node, &init);
+	raft_recorder_start(node, &init);
 	node->core = raft_core_init(palloc(raft_core_size()), &init);
 }
 
@@ -360,7 +360,6 @@ raft_node_start(RaftGroup *group, Oid database)
 	node->now = raft_now();
 	event.u.boot = &recovery.boot;
 	raft_node_step(node, &event);
-	pg_atomic_write_u64(&group->term, recovery.boot.term);
 	raft_node_publish(node);
 	return node;
 }

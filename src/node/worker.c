@@ -50,7 +50,7 @@ reload_settings(RaftNode *node)
 	settings = raft_node_settings();
 	event.u.settings = &settings;
 	raft_node_step(node, &event);
-	raft_record_reload(node);
+	raft_recorder_reload(node);
 
 	/* what keeps a peer away may have been in a file that was just put right */
 	for (int i = 0; i < node->status.n_peers; i++)
@@ -278,7 +278,7 @@ tick(RaftNode *node)
 }
 
 static void
-wait(RaftNode *node)
+wait_for_work(RaftNode *node)
 {
 	static uint32 wait_event = 0;
 	RaftTime	now = raft_now();
@@ -321,8 +321,8 @@ turn(RaftNode *node)
 	raft_node_settle(node);
 	raft_peers_flush(node->peers);
 	raft_node_publish(node);
-	raft_record_flush(node);
-	wait(node);
+	raft_recorder_flush(node);
+	wait_for_work(node);
 }
 
 /* --- the process --- */

@@ -200,7 +200,12 @@ op_numbers(RaftCore *core)
 		core->ack_last = core->ack_round = 0;
 	core->vote_op = core->votes.round != 0 && !core->vote_sent ? op_from(core->vote_op, base) : 0;
 	for (uint32_t i = 0; i < core->n_pending; i++)
+	{
 		core->pending[i].op = op_from(core->pending[i].op, base);
+		if (core->pending[i].first > core->pending[i].last)
+			core->pending[i].first = RAFT_NEVER;
+	}
+	core->durable_op = 0;
 	for (uint32_t i = 0; i < core->n_held; i++)
 		core->held[i].op = op_from(core->held[i].op, base);
 	core->synced = 0;

@@ -30,8 +30,9 @@ static const char *panic_what;
 
 /* A failed assertion of the core is a finding: leave the step. */
 void
-raft_host_panic(const char *file, int line, const char *what)
+raft_host_panic(void *host, const char *file, int line, const char *what)
 {
+	(void) host;
 	if (trace != NULL)
 		fprintf(trace, "          %s:%d: assertion failed: %s\n", file, line, what);
 	panic_what = what;
@@ -44,7 +45,7 @@ raft_host_crc32c(uint32_t crc, const void *data, size_t size)
 {
 	(void) data;
 	(void) size;
-	raft_host_panic(__FILE__, __LINE__, "no checksum is needed");
+	raft_host_panic(NULL, __FILE__, __LINE__, "no checksum is needed");
 	return crc;
 }
 

@@ -54,8 +54,9 @@ static const char *const designed[] = {
 };
 
 void
-raft_host_panic(const char *file, int line, const char *what)
+raft_host_panic(void *host, const char *file, int line, const char *what)
 {
+	(void) host;
 	for (size_t i = 0; i < sizeof(designed) / sizeof(designed[0]); i++)
 		if (strcmp(what, designed[i]) == 0)
 			longjmp(stopped, 1);

@@ -106,6 +106,36 @@ core_recording_domain(Lab *lab)
 	raft_eventlog_digest(0, &event, &actions);
 }
 
+/* What a core can not begin with stops it at once; and the host is told which core it was. */
+static void
+core_boundary(Lab *lab)
+{
+	RaftConfig	config = {.index = 1, .identified = true, .n_members = 1, .members = {{1, RAFT_MEMBER_VOTER}}};
+	RaftRun		run = {.first = 1, .term = 1};
+	RaftBoot	boot = {
+		.term = 1, .first = 1, .last = 1, .commit = 1, .applied = 1, .runs = &run, .n_runs = 1,
+		.configs = &config, .n_configs = 1
+	};
+	Solo		solo = solo_boot_from(lab, &boot);
+	const RaftAction *role = solo_action(&solo, RAFT_ACTION_ROLE);
+	RaftEvent	event = {.type = RAFT_EVENT_BOOT, .now = 1, .u.boot = &boot};
+	RaftInit	init = {.self = 1, .boot = 1, .settings = solo.core->settings};
+
+	lab_check(lab, role != NULL && role->u.role.from == RAFT_FOLLOWER && role->u.role.to == RAFT_FOLLOWER &&
+			  role->u.role.term == 1 && role->u.role.leader == 0, "the boot does not tell the role");
+	expect_stop(lab, raft_core_init(solo.core, &init), "init->batch_end != NULL");
+
+	init.batch_end = solo_batch_end;
+	init.host = &lab->nodes[1];
+	event.now = 0;
+	expect_stop(lab, raft_step(raft_core_init(solo.core, &init), &event), "core->now > 0");
+	lab_check(lab, panicked_host == &lab->nodes[1], "the host is not told which core stops");
+	event.now = 1;
+	run.term = 0;
+	boot.term = 0;
+	expect_stop(lab, raft_step(raft_core_init(solo.core, &init), &event), "state->term > 0");
+}
+
 /* A trail against a plain list of terms. */
 static void
 core_trail(Lab *lab)
@@ -117,7 +147,7 @@ core_trail(Lab *lab)
 	RaftTerm	term = 1;
 	Rng		   *rng = &lab->rng_test;
 
-	trail_init(&trail, 1, 0);
+	trail_init(&trail, NULL, 1, 0);
 	for (int step = 0; step < 200; step++)
 	{
 		uint32_t	count = (uint32_t) rng_between(rng, 1, 4);
@@ -518,7 +548,7 @@ core_repeated_reports(Lab *lab)
 {
 	const RaftTerm terms[] = {1, 1, 1};
 	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
-	RaftInit	init = {.self = 1, .boot = 1, .settings = lab->settings.core};
+	RaftInit	init = {.self = 1, .boot = 1, .settings = lab->settings.core, .batch_end = solo_batch_end};
 	RaftStatus	status;
 	uint64_t	round;
 
@@ -813,6 +843,7 @@ core_odd_answers(Lab *lab)
 const LabTest core_tests[] = {
 	{"core_names", "unit", 0, 1, core_names},
 	{"core_recording_domain", "unit", 0, 1, core_recording_domain},
+	{"core_boundary", "unit", 0, 1, core_boundary},
 	{"core_trail", "unit", 0, 0, core_trail},
 	{"core_roles", "unit", 0, 1, core_roles},
 	{"core_configurations", "unit", 0, 1, core_configurations},

@@ -127,13 +127,17 @@ invariants_proposal_config(Lab *lab, Node *node, RaftIndex index, const RaftEntr
 
 /* Invariant 9: what an acknowledgement promises. */
 static void
-check_acknowledged(Lab *lab, Node *node, const RaftMessage *message)
+check_acknowledged(Lab *lab, Node *node, const RaftMessage *message, RaftOp after)
 {
 	const SimLog *image = &node->disk.log;
 	const Node *leader = &lab->nodes[message->to];
 	RaftIndex	match = message->log_index;
+	const LogEntry *entry = match <= node->log.last && match >= node->log.first ? simlog_at(&node->log, match) : NULL;
 	RaftTerm	term;
 
+	if (entry != NULL && entry->boot == node->boot && after < entry->op)
+		lab_fail(lab, 9, "node %u acknowledges %llu after op %llu, op %llu wrote it", node->id,
+				 ULL(match), ULL(after), ULL(entry->op));
 	if (match > image->last)
 		lab_fail(lab, 9, "node %u acknowledges %llu, its disk ends at %llu", node->id, ULL(match),
 				 ULL(image->last));
@@ -188,7 +192,7 @@ invariants_send(Lab *lab, Node *node, const RaftMessage *message, RaftOp after)
 	if (message->type == RAFT_MSG_APPEND_REPLY)
 	{
 		if (message->granted)
-			check_acknowledged(lab, node, message);
+			check_acknowledged(lab, node, message, after);
 		else
 			lab->network.rejections[node->id]++;
 	}

@@ -91,6 +91,8 @@ typedef struct LogEntry
 	uint64_t	chain;			/* of this and all records before it */
 	uint64_t	commands;		/* RAFT_ENTRY_COMMAND entries up to and with this one */
 	uint64_t	position;		/* of the record among the bytes of a disk */
+	RaftOp		op;				/* that wrote it .. */
+	uint64_t	boot;			/* .. in this start; not on the disk */
 } LogEntry;
 
 typedef struct SimLog
@@ -605,6 +607,7 @@ struct Lab
 	struct Recordings *recordings;	/* of every start of a node; NULL = none (replay.h) */
 };
 
+extern void *panicked_host;	/* of the core that stopped last */
 extern Lab *current_lab;		/* for raft_host_panic() */
 
 /* The run ends here, and has passed. */

@@ -6,6 +6,8 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <string.h>
+
 #include "../../src/core/internal.h"
 #include "solo.h"
 
@@ -125,6 +127,65 @@ lesson_late_rejection_is_no_loss(Lab *lab)
 	solo_propose(&solo, 1);
 	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND, 2) != NULL, "its answer does not end the asking");
 }
+
+/*
+ * An acknowledgement names the write that holds what it acknowledges, not just the one that
+ * holds the term: it is by this that a host can see one that leaves early.
+ */
+static void
+lesson_acknowledgement_names_its_write(Lab *lab)
+{
+	const RaftTerm terms[] = {5, 5};
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	const RaftAction *send;
+
+	/* op 1 has the term and entry 2, op 2 has entry 3 */
+	solo_receive(&solo, solo_append(5, 1, 1, 1, terms, 1));
+	solo_receive(&solo, solo_append(5, 2, 5, 1, terms, 1));
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_WRITE_DURABLE, .u.op = 1});
+	send = solo_action(&solo, RAFT_ACTION_SEND);
+	lab_check(lab, send != NULL && send->u.send.message.log_index == 2 && send->u.send.after == 1,
+			  "entry 2 is not acknowledged after op 1");
+	solo_durable(&solo);
+	send = solo_action(&solo, RAFT_ACTION_SEND);
+	lab_check(lab, send != NULL && send->u.send.message.log_index == 3 && send->u.send.after == 2,
+			  "entry 3 is not acknowledged after op 2");
+
+	/* what was durable at boot depends on the term alone; op 3 has that */
+	solo_receive(&solo, solo_append(6, 3, 5, 1, NULL, 0));
+	solo_durable(&solo);
+	send = solo_action(&solo, RAFT_ACTION_SEND);
+	lab_check(lab, send != NULL && send->u.send.message.log_index == 3 && send->u.send.after == 3,
+			  "a term that is newer than the entries is not named");
+}
+
+#ifdef RAFT_MUTANTS
+/*
+ * With disks that are as fast as the message nobody sees an early acknowledgement but the
+ * host, which knows what has been reported durable.
+ */
+static void
+lesson_early_acknowledgement_is_seen_by_the_host(Lab *lab)
+{
+	RaftMutant	present = raft_mutant;
+	jmp_buf		outer;
+	int			stopped;
+
+	cluster_prepare(lab, 3);
+	lab->settings.disk_latency = 0;
+	cluster_boot(lab);
+	cluster_one_leader(lab);
+	memcpy(&outer, &lab->failed, sizeof(outer));
+	raft_mutant = MUTANT_ACK_BEFORE_DURABLE;
+	stopped = setjmp(lab->failed);
+	if (stopped == 0)
+		cluster_one(lab, cluster_number(1), 3, true);
+	raft_mutant = present;
+	memcpy(&lab->failed, &outer, sizeof(outer));
+	lab_check(lab, stopped != 0 && lab->failure.invariant == 10, "the host does not see it");
+	memset(&lab->failure, 0, sizeof(lab->failure));
+}
+#endif
 
 /* A disk that hangs costs leadership after a stated time, and no node campaigns with one. */
 static void
@@ -321,6 +382,10 @@ lesson_killed_leader_is_replaced_soon(Lab *lab)
 }
 
 const LabTest lesson_fault_tests[] = {
+	{"lesson_acknowledgement_names_its_write", "lesson", 0, 1, lesson_acknowledgement_names_its_write},
+#ifdef RAFT_MUTANTS
+	{"lesson_early_acknowledgement_is_seen_by_the_host", "lesson", 0, 5, lesson_early_acknowledgement_is_seen_by_the_host},
+#endif
 	{"lesson_killed_leader_is_replaced_soon", "lesson", 3, 10, lesson_killed_leader_is_replaced_soon},
 	{"lesson_lost_entries_are_noticed", "lesson", 0, 5, lesson_lost_entries_are_noticed},
 	{"lesson_late_rejection_is_no_loss", "lesson", 0, 5, lesson_late_rejection_is_no_loss},

@@ -23,6 +23,7 @@
 #define SHOWN_FAILURES	3		/* failing seeds printed per test */
 
 Lab		   *current_lab;
+void	   *panicked_host;
 RaftLimits	raft_limits = {RAFT_MAX_PENDING, RAFT_MAX_HELD, RAFT_MAX_RUNS};
 
 static Plan the_plan;
@@ -59,10 +60,13 @@ lab_end(Lab *lab, const char *why)
 
 /* An assertion of the core failed. */
 void
-raft_host_panic(const char *file, int line, const char *what)
+raft_host_panic(void *host, const char *file, int line, const char *what)
 {
 	const char *slash = strrchr(file, '/');
 
+	panicked_host = host;
+	if (host != NULL)
+		lab_trace(current_lab, "n%u  is the one that stops", ((const Node *) host)->id);
 	lab_fail(current_lab, 0, "the core stops: %s:%d: %s", slash ? slash + 1 : file, line, what);
 }
 

@@ -59,6 +59,7 @@ static const Mutant mutants[] = {
 	CORE(HEARTBEAT_UNCHECKED, "26", 1000, "a heartbeat skips the check of the previous entry"),
 	CORE(ACK_LAST_INDEX, "27", 100, "the own last index is acknowledged"),
 	CORE(ACK_BEFORE_DURABLE, "28", 100, "an acknowledgement before the write is durable"),
+	CORE(ACK_NAMES_TERM, "28", 100, "an acknowledgement does not name the write it depends on"),
 	CORE(COMMIT_OLD_TERM, "29", 100, "an old entry is committed by counting (figure 8)"),
 	CORE(SELF_COUNT_EARLY, "30", 100, "the leader counts its own unsynced entries"),
 	CORE(QUORUM_SHORT, "31", 100, "a quorum of even sizes is one short"),

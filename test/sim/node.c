@@ -317,6 +317,8 @@ execute_write(Lab *lab, Node *node, const RaftEvent *event, const RaftWrite *wri
 		if (entry.kind == RAFT_ENTRY_CONFIG && event->type == RAFT_EVENT_PROPOSE)
 			invariants_proposal_config(lab, node, write->first + i, &entry);
 		op.entries[i] = simlog_make_entry(&node->log, write->first + i, &entry);
+		op.entries[i].op = write->op;
+		op.entries[i].boot = node->boot;
 		simlog_append(&node->log, &op.entries[i]);
 		history_append(lab, node, write->first + i, &op.entries[i]);
 	}
@@ -487,6 +489,7 @@ start_worker(Lab *lab, Node *node, bool server)
 	init.settings = lab->settings.core;
 	init.batch_end = batch_end;
 	init.batch_end_arg = node;
+	init.host = node;
 	if (node->memory == NULL)
 		node->memory = malloc(raft_core_size());
 	if (node->memory == NULL)

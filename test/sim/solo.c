@@ -12,7 +12,7 @@
 #define ENTRY_BYTES		(RAFT_RECORD_HEADER + 8)
 
 
-static RaftIndex
+RaftIndex
 solo_batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes, uint32_t *bytes)
 {
 	RaftIndex	n = max_bytes / ENTRY_BYTES;

@@ -27,6 +27,8 @@ typedef struct Solo
 	uint64_t	room;			/* for received entries */
 } Solo;
 
+extern RaftIndex solo_batch_end(void *arg, RaftIndex first, RaftIndex last, uint32_t max_bytes,
+								uint32_t *bytes);
 extern void solo_step(Solo *solo, RaftEvent event);
 extern Solo solo_boot_from(Lab *lab, const RaftBoot *boot);
 extern Solo solo_boot(Lab *lab, uint32_t n, RaftTerm term, RaftNodeId vote,

@@ -206,6 +206,17 @@ prepare_stop_points()
         >>"$work/build.log" 2>&1 </dev/null
 }
 
+# prepare_old_server [make variable=value...]: a tree of the server of OLD_PG_CONFIG in $work/old,
+# whose programs are in "old_bin".
+prepare_old_server()
+{
+    mkdir "$work/old"
+    old_bin=$(
+        work=$work/old PG_CONFIG=$OLD_PG_CONFIG
+        prepare_server "$@" && echo "$bin"
+    )
+}
+
 # wait_crashed pid data-directory socket: after a SIGKILL to the postmaster.  Where nobody reaps
 # orphans at once, its zombie keeps the lock files valid.
 wait_crashed()

@@ -1,5 +1,6 @@
 # pg_upgrade takes a member along: nothing of Raft runs while it works, and what it made is
-# a copy of the node's log that a superuser vouches for.  The group goes on meanwhile.
+# a copy of the node's log that a superuser vouches for.  The group goes on meanwhile, with
+# members of two versions.  The old one's programs are in $OLD_BIN, or it is the same.
 
 use strict;
 use warnings;
@@ -7,18 +8,25 @@ use warnings;
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use Cwd ();
+use File::Basename;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use RaftCluster;
 use Test::More;
 
-my $cluster = RaftCluster->new;
+my $old_bin = $ENV{OLD_BIN} || undef;
+my $cluster = RaftCluster->new($old_bin ? (install_path => dirname($old_bin)) : ());
 my $leader  = $cluster->start;
 my @members = ($cluster->others($leader), $leader);
-my $bin     = $cluster->node($leader)->config_data('--bindir');
+my $newer   = PostgreSQL::Test::Cluster->new('newer');
+my $bin     = $newer->config_data('--bindir');
+my $version = $newer->pg_version;
+note 'from ' . $cluster->node($leader)->pg_version . " to $version";
 
 $cluster->propose($leader, "before $_") foreach 1 .. 3;
 ok($cluster->wait_same_state, 'all three hold the same');
+
+my $has_checksums = $cluster->value($leader, 'SHOW data_checksums') eq 'on';
 
 # Upgrades a stopped server; the new directory takes the place of the old one.
 sub upgrade
@@ -29,12 +37,14 @@ sub upgrade
 	my $conf = PostgreSQL::Test::Utils::slurp_file($old->data_dir . '/postgresql.conf');
 	my $cwd = Cwd::getcwd();
 	my $output = '';
+	# 18 has checksums unless told otherwise, and pg_upgrade does not add them.
+	my @checksums = $version >= 18 && !$has_checksums ? '--no-data-checksums' : ();
 
-	$new->init(extra => [ '--no-locale', '-E', 'UTF8' ]);
+	$new->init(extra => [ '--no-locale', '-E', 'UTF8', @checksums ]);
 	$new->append_conf('postgresql.conf', "shared_preload_libraries = 'raft_pg'");
 	chdir PostgreSQL::Test::Utils::tempdir();
 	my $done = IPC::Run::run(
-		[ 'pg_upgrade', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $bin, '-B', $bin,
+		[ 'pg_upgrade', '-d', $old->data_dir, '-D', $new->data_dir, '-b', $old_bin // $bin, '-B', $bin,
 			'-s', $old->host, '-p', $old->port, '-P', $new->port, @options ],
 		'<', \undef, '>&', \$output);
 	chdir $cwd;
@@ -45,10 +55,11 @@ sub upgrade
 	open my $file, '>', $old->data_dir . '/postgresql.conf' or die "postgresql.conf: $!";
 	print $file $conf;
 	close $file;
+	delete $old->{_install_path};
 	return;
 }
 
-foreach my $case ([ $members[0] ], [ $members[1], '--link' ], [ $members[2] ])
+foreach my $case ([ $members[0] ], [ $members[1], '--link' ], [ $members[2], $version >= 18 ? '--swap' : () ])
 {
 	my ($name, @options) = @$case;
 	my $node = $cluster->node($name);
@@ -74,5 +85,7 @@ $cluster->node($_)->restart foreach $cluster->names;
 ok($cluster->wait_leader, 'the upgraded group starts again by itself');
 ok($cluster->on_leader(q{SELECT raft_propose('after the upgrade'::text)}), 'and takes commands');
 ok($cluster->wait_same_state, 'on all three');
+is($cluster->value($_, 'SHOW server_version_num') =~ s/....$//r, int("$version"), "$_ has the version that it was upgraded to")
+  foreach $cluster->names;
 
 done_testing();

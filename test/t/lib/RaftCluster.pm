@@ -42,7 +42,7 @@ my @clusters;
 
 # Options: nodes (names), proxy (the servers reach each other through RaftProxy),
 # hosts (by which names, then: {node => host}), settings ({name => value} for every
-# node), initdb ([arguments]).
+# node), install_path (of another version of PostgreSQL).
 sub new
 {
 	my ($class, %options) = @_;
@@ -70,7 +70,8 @@ sub new
 
 	foreach my $name (@{ $self->{names} })
 	{
-		$self->{nodes}{$name} = PostgreSQL::Test::Cluster->new($name);
+		$self->{nodes}{$name} = PostgreSQL::Test::Cluster->new($name,
+			$options{install_path} ? (install_path => $options{install_path}) : ());
 	}
 
 	# initdb takes most of a short test: all at once.

@@ -110,7 +110,7 @@ define_server_settings(void)
 							"Shared memory for the newest part of the log, per group.",
 							NULL,
 							&raft_ring_size_kb,
-							4096, 512, 1024 * 1024,
+							4096, 512, RAFT_MAX_RING_SIZE_KB,
 							PGC_POSTMASTER, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 
@@ -118,7 +118,7 @@ define_server_settings(void)
 							"Shared memory for incoming messages, per group and member.",
 							NULL,
 							&raft_inbox_size_kb,
-							1024, 256, 128 * 1024,
+							1024, 256, RAFT_MAX_INBOX_SIZE_KB,
 							PGC_POSTMASTER, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 
@@ -126,7 +126,7 @@ define_server_settings(void)
 							"Capacity of the log of each group on disk.",
 							"It holds for groups started from then on.",
 							&raft_log_size_mb,
-							64, 1, 64 * 1024,
+							64, 1, RAFT_MAX_LOG_SIZE_MB,
 							PGC_POSTMASTER, GUC_UNIT_MB,
 							NULL, NULL, NULL);
 }

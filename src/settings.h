@@ -12,6 +12,14 @@
 
 #include "core/raft.h"
 
+/*
+ * Largest values.  They keep a group's memory within what 32 bits can address, which the
+ * users of these sizes rely on; several groups together may not, and that is an error.
+ */
+#define RAFT_MAX_RING_SIZE_KB	(1024 * 1024)
+#define RAFT_MAX_INBOX_SIZE_KB	(128 * 1024)
+#define RAFT_MAX_LOG_SIZE_MB	(64 * 1024)
+
 /* Settings fixed at server start. */
 extern int	raft_max_groups;	/* databases that can run a group at once */
 extern int	raft_max_members;	/* of a group: inboxes */

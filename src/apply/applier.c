@@ -68,7 +68,7 @@ typedef struct Applier
 	RaftIndex	applied;		/* <= group->ready */
 	RaftIndex	stored;			/* in raft.applied; <= applied */
 	RaftIndex	unseen;			/* up to here proposers were told by load_state() */
-	Size		unstored_bytes; /* of the log, between the two */
+	uint64		unstored_bytes; /* of the log, between the two */
 	RaftTime	store_at;		/* when "applied" has to be stored; 0 = it is */
 	PendingCommit oldest;		/* the commit whose flush is looked for */
 	PendingCommit newest;
@@ -255,7 +255,7 @@ store_applied(Applier *applier)
 	RaftApplied applied = {applier->applied, applier->state.failures, applier->state.function};
 
 	if (applier->store_at == 0 || raft_mutant("store_late") ||
-		(applier->unstored_bytes < (Size) raft_log_size_mb * 1024 * 1024 / STORE_LOG_SHARE &&
+		(applier->unstored_bytes < (uint64) raft_log_size_mb * 1024 * 1024 / STORE_LOG_SHARE &&
 		 raft_now() < applier->store_at))
 		return;
 

@@ -111,9 +111,9 @@ extern XLogRecPtr raft_log_end(RaftLogWriter *writer);
 /* Drops entries up to index (whole entries; positions only move). */
 extern void raft_log_compact(RaftLogWriter *writer, RaftIndex index);
 
-/* Bytes that can still be appended, and the capacity. */
-extern Size raft_log_free(RaftLogWriter *writer);
-extern Size raft_log_capacity(RaftLogWriter *writer);
+/* Bytes that can still be appended, and the capacity: of a log, which may be larger than memory. */
+extern uint64 raft_log_free(RaftLogWriter *writer);
+extern uint64 raft_log_capacity(RaftLogWriter *writer);
 
 /* --- readers: any process --- */
 
@@ -146,6 +146,6 @@ extern RaftIndex raft_log_batch_end(void *arg, RaftIndex first, RaftIndex last,
 									uint32_t max_bytes, uint32_t *bytes);
 
 /* The last index that would be dropped to free at least this many bytes. */
-extern RaftIndex raft_log_index_to_free(RaftLogReader *reader, Size bytes);
+extern RaftIndex raft_log_index_to_free(RaftLogReader *reader, uint64 bytes);
 
 #endif							/* RAFT_LOG_H */

@@ -263,7 +263,7 @@ read_pages(RaftLogReader *reader, const RaftLogView *view, RaftIndex first,
 			return 0;
 
 		result = raft_record_decode((uint8 *) out->data + out->len + used, have - used,
-									view->tail - pos, &index, &entry, &length);
+									Min(view->tail - pos, MaxAllocSize), &index, &entry, &length);
 		if (result != RAFT_DECODE_OK || index != next)
 		{
 			*detail = raft_log_describe(result);
@@ -395,7 +395,7 @@ raft_log_position(RaftLogReader *reader, RaftIndex index)
 }
 
 RaftIndex
-raft_log_index_to_free(RaftLogReader *reader, Size bytes)
+raft_log_index_to_free(RaftLogReader *reader, uint64 bytes)
 {
 	ResourceOwner saved = raft_pages_begin();
 	RaftLogView view;

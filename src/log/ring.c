@@ -26,12 +26,17 @@
 #include "postgres.h"
 
 #include "log/ring.h"
+#include "utils/memutils.h"
 
 /*
  * One position per this many bytes of ring: records are at least
  * RAFT_RECORD_HEADER long, and an application's hardly below this.
  */
 #define BYTES_PER_SLOT		64
+
+StaticAssertDecl(UINT64CONST(1024) * RAFT_MAX_RING_SIZE_KB * 2 < PG_UINT32_MAX &&
+				 sizeof(pg_atomic_uint64) <= BYTES_PER_SLOT,
+				 "a length within the ring is a Size, also where that has 32 bits");
 
 struct RaftLogShared
 {
@@ -317,7 +322,7 @@ raft_ring_read(RaftLogShared *shared, RaftIndex first, RaftIndex last,
 	size = pg_atomic_read_u64(slot_of(shared, low + 1)) - start;
 
 	/* also when the writer has overwritten a slot: any size, even a negative one */
-	if (size > shared->ring_bytes)
+	if (size > Min(shared->ring_bytes, MaxAllocSize / 2))
 		return 0;
 	if (out != NULL)
 	{

@@ -33,6 +33,9 @@ raft_log_note_config(RaftLogWriter *writer, RaftIndex index)
 	writer->configs[writer->n_configs++] = index;
 }
 
+StaticAssertDecl(UINT64CONST(1024) * 1024 * RAFT_MAX_LOG_SIZE_MB / BLCKSZ < MaxBlockNumber,
+				 "the pages of the largest log can be numbered");
+
 /*
  * Makes the table a log.  Its space is taken first and block 0 written last,
  * so that a full disk or a crash leaves an empty table or a whole log.
@@ -118,21 +121,21 @@ raft_log_open(RaftLogShared *shared, RaftRelFile file, const RaftLogIdentity *id
 
 /* --- writing --- */
 
-Size
+uint64
 raft_log_capacity(RaftLogWriter *writer)
 {
-	return (Size) writer->meta.n_pages * RAFT_PAGE_PAYLOAD;
+	return (uint64) writer->meta.n_pages * RAFT_PAGE_PAYLOAD;
 }
 
 /* The page with the first record is not free, however much of it is dropped. */
-static Size
+static uint64
 free_after(const RaftLogMeta *meta)
 {
-	return (Size) meta->n_pages * RAFT_PAGE_PAYLOAD -
+	return (uint64) meta->n_pages * RAFT_PAGE_PAYLOAD -
 		(meta->tail - raft_page_start(raft_page_of(meta->first_pos)));
 }
 
-Size
+uint64
 raft_log_free(RaftLogWriter *writer)
 {
 	return free_after(&writer->meta);

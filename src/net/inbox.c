@@ -48,6 +48,8 @@ typedef struct RingMark
 	uint32		epoch;			/* low half of the epoch that it was written in */
 } RingMark;
 
+StaticAssertDecl(UINT64CONST(1024) * RAFT_MAX_INBOX_SIZE_KB * RAFT_MAX_MEMBERS < PG_INT32_MAX,
+				 "offsets into a group's rings fit 32 bits");
 StaticAssertDecl(sizeof(RingMark) == RING_ALIGN, "a ring mark keeps frames aligned");
 
 typedef struct Ring

@@ -157,10 +157,10 @@ extern void raft_recorder_reload(RaftNode *node);
 /* --- space.c --- */
 
 /* Bytes of records that proposals may use. */
-extern Size raft_node_proposal_room(RaftNode *node);
+extern uint64 raft_node_proposal_room(RaftNode *node);
 
 /* Bytes of records that received entries may use, on top of what a truncation frees. */
-extern Size raft_node_receive_room(RaftNode *node);
+extern uint64 raft_node_receive_room(RaftNode *node);
 
 /* Drops old entries when the log fills up, and as far as nobody needs them. */
 extern void raft_node_compact(RaftNode *node);

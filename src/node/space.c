@@ -27,7 +27,7 @@
 #define RESERVE_SHARE		32	/* of the capacity */
 #define COMPACT_SHARE		16	/* one step, of the capacity */
 
-static Size
+static uint64
 reserve(RaftNode *node)
 {
 	if (raft_mutant("no_reserve"))
@@ -35,21 +35,21 @@ reserve(RaftNode *node)
 	return Max(MIN_RESERVE_BYTES, raft_log_capacity(node->writer) / RESERVE_SHARE);
 }
 
-static Size
-room_above(RaftNode *node, Size keep)
+static uint64
+room_above(RaftNode *node, uint64 keep)
 {
-	Size		room = raft_log_free(node->writer);
+	uint64		room = raft_log_free(node->writer);
 
 	return room > keep ? room - keep : 0;
 }
 
-Size
+uint64
 raft_node_proposal_room(RaftNode *node)
 {
 	return room_above(node, reserve(node));
 }
 
-Size
+uint64
 raft_node_receive_room(RaftNode *node)
 {
 	return room_above(node, reserve(node) / 2);
@@ -86,7 +86,7 @@ drop(RaftNode *node, RaftIndex upto)
 void
 raft_node_compact(RaftNode *node)
 {
-	Size		capacity = raft_log_capacity(node->writer);
+	uint64		capacity = raft_log_capacity(node->writer);
 	bool		log_is_filling = raft_log_free(node->writer) < capacity / 2;
 	const RaftStatus *status = &node->published;	/* at most a turn old: no harm */
 

@@ -200,7 +200,7 @@ watch_applier(RaftNode *node)
 static int
 refuse_what_does_not_fit(RaftNode *node, int n)
 {
-	Size		room = raft_node_proposal_room(node);
+	uint64		room = raft_node_proposal_room(node);
 	Size		needed = 0;
 	int			fits = 0;
 

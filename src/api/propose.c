@@ -127,31 +127,34 @@ jsonb_command_arg(FunctionCallInfo fcinfo)
 	return cstring_to_text(command);
 }
 
-/* Hands a command over and waits; ERROR unless it is placed or applied, as asked for. */
-static void
-propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size, long timeout_ms,
-		RaftProposalResult *result)
-{
-	raft_propose(group, kind, data, size, RAFT_WAIT_APPLIED, timeout_ms, result);
-	if (result->outcome == RAFT_OUTCOME_FAILED && result->interrupted == NULL)
-		raft_statement_failed(result->index);
-	raft_proposal_check(group, result);
-	raft_statement_proposed(result->index);
-	raft_stop_point("answered");
-}
-
+/*
+ * Hands a command over and waits, at the longest as argument 1 says; ERROR unless it is
+ * applied.  Returns its index.
+ */
 static Datum
-propose_command(FunctionCallInfo fcinfo, struct varlena *command)
+propose(FunctionCallInfo fcinfo, const char *function, RaftEntryKind kind,
+		const char *data, Size size)
 {
 	long		timeout_ms = raft_timeout_arg(fcinfo, 1);
 	RaftGroup  *group;
 	RaftProposalResult result;
 
-	check_transaction("raft_propose()");
+	check_transaction(function);
 	group = raft_group_require();
-	propose(group, RAFT_ENTRY_COMMAND, VARDATA_ANY(command), VARSIZE_ANY_EXHDR(command),
-			timeout_ms, &result);
+	raft_propose(group, kind, data, size, RAFT_WAIT_APPLIED, timeout_ms, &result);
+	if (result.outcome == RAFT_OUTCOME_FAILED && result.interrupted == NULL)
+		raft_statement_failed(result.index);
+	raft_proposal_check(group, &result);
+	raft_statement_proposed(result.index);
+	raft_stop_point("answered");
 	PG_RETURN_INT64((int64) result.index);
+}
+
+static Datum
+propose_command(FunctionCallInfo fcinfo, struct varlena *command)
+{
+	return propose(fcinfo, "raft_propose()", RAFT_ENTRY_COMMAND,
+				   VARDATA_ANY(command), VARSIZE_ANY_EXHDR(command));
 }
 
 Datum
@@ -285,14 +288,7 @@ lookup_apply_function(char *text)
 static Datum
 set_apply(FunctionCallInfo fcinfo, char *name)
 {
-	long		timeout_ms = raft_timeout_arg(fcinfo, 1);
-	RaftGroup  *group;
-	RaftProposalResult result;
-
-	check_transaction("raft_set_apply()");
-	group = raft_group_require();
-	propose(group, RAFT_ENTRY_SET_APPLY, name, strlen(name), timeout_ms, &result);
-	PG_RETURN_INT64((int64) result.index);
+	return propose(fcinfo, "raft_set_apply()", RAFT_ENTRY_SET_APPLY, name, strlen(name));
 }
 
 Datum

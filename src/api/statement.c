@@ -131,51 +131,40 @@ enter_statement(ErrorContextCallback *callback)
 	error_context_stack = callback;
 }
 
+/*
+ * Calls what a hook stands before, as a statement: the hook that was there, or the
+ * standard function.  A macro, since the hooks' parameters differ.
+ */
+#define CALL_AS_STATEMENT(previous, standard, ...) \
+	do { \
+		MemoryContext context = CurrentMemoryContext; \
+		ErrorContextCallback callback; \
+		\
+		PG_TRY(); \
+		{ \
+			enter_statement(&callback); \
+			(previous ? previous : standard) (__VA_ARGS__); \
+			depth--; \
+		} \
+		PG_CATCH(); \
+		{ \
+			depth--; \
+			raise_again(context); \
+		} \
+		PG_END_TRY(); \
+	} while (0)
+
 static void
 executor_run(RAFT_EXECUTOR_RUN_PARAMS)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ErrorContextCallback callback;
-
-	PG_TRY();
-	{
-		enter_statement(&callback);
-		if (prev_executor_run_hook)
-			prev_executor_run_hook(RAFT_EXECUTOR_RUN_ARGS);
-		else
-			standard_ExecutorRun(RAFT_EXECUTOR_RUN_ARGS);
-		depth--;
-	}
-	PG_CATCH();
-	{
-		depth--;
-		raise_again(context);
-	}
-	PG_END_TRY();
+	CALL_AS_STATEMENT(prev_executor_run_hook, standard_ExecutorRun, RAFT_EXECUTOR_RUN_ARGS);
 }
 
 /* Triggers run here: INSERT .. SELECT raft_propose(..). */
 static void
 executor_finish(QueryDesc *query)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ErrorContextCallback callback;
-
-	PG_TRY();
-	{
-		enter_statement(&callback);
-		if (prev_executor_finish_hook)
-			prev_executor_finish_hook(query);
-		else
-			standard_ExecutorFinish(query);
-		depth--;
-	}
-	PG_CATCH();
-	{
-		depth--;
-		raise_again(context);
-	}
-	PG_END_TRY();
+	CALL_AS_STATEMENT(prev_executor_finish_hook, standard_ExecutorFinish, query);
 }
 
 static void
@@ -183,26 +172,8 @@ process_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 				ProcessUtilityContext kind, ParamListInfo params, QueryEnvironment *environment,
 				DestReceiver *receiver, QueryCompletion *completion)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ErrorContextCallback callback;
-
-	PG_TRY();
-	{
-		enter_statement(&callback);
-		if (prev_process_utility_hook)
-			prev_process_utility_hook(statement, text, read_only_tree, kind, params,
-									  environment, receiver, completion);
-		else
-			standard_ProcessUtility(statement, text, read_only_tree, kind, params,
-									environment, receiver, completion);
-		depth--;
-	}
-	PG_CATCH();
-	{
-		depth--;
-		raise_again(context);
-	}
-	PG_END_TRY();
+	CALL_AS_STATEMENT(prev_process_utility_hook, standard_ProcessUtility, statement, text,
+					  read_only_tree, kind, params, environment, receiver, completion);
 }
 
 void

@@ -29,11 +29,11 @@ PGFILEDESC = "raft_pg - Raft consensus between PostgreSQL servers"
 OBJS = \
 	src/api/cluster.o src/api/identity.o src/api/members.o src/api/propose.o src/api/sessions.o src/api/start.o \
 	src/api/state.o src/api/statement.o src/api/stats.o src/api/wait.o \
-	src/apply/applied.o src/apply/applier.o src/apply/batch.o src/apply/machine.o src/apply/session.o \
+	src/apply/applier.o src/apply/batch.o src/apply/machine.o src/apply/session.o \
 	src/client/outcome.o src/client/proposals.o src/client/waiting.o \
 	src/core/append.o src/core/convert.o src/core/election.o src/core/membership.o src/core/progress.o \
 	src/core/replication.o src/core/step.o src/core/trail.o src/core/writes.o \
-	src/group/blockers.o src/group/group.o src/group/launcher.o src/group/lifecycle.o src/group/process.o \
+	src/group/blockers.o src/group/group.o src/group/launcher.o src/group/life.o src/group/lifecycle.o src/group/process.o \
 	src/group/published.o src/group/starts.o \
 	src/guard.o src/host.o src/raft_pg.o src/reminder.o src/settings.o src/stop_point.o \
 	src/log/identity.o src/log/page_write.o src/log/pages.o src/log/reader.o src/log/recover.o src/log/ring.o \
@@ -42,7 +42,7 @@ OBJS = \
 	src/net/peer_log.o src/net/refusals.o src/net/stream.o \
 	src/node/actions.o src/node/flusher.o src/node/held.o src/node/publish.o src/node/record.o src/node/space.o \
 	src/node/start.o src/node/worker.o \
-	src/tables/node.o src/tables/resets.o src/tables/table.o \
+	src/tables/applied.o src/tables/failures.o src/tables/node.o src/tables/resets.o src/tables/table.o \
 	src/wire/config.o src/wire/eventlog.o src/wire/frame.o src/wire/names.o src/wire/record.o
 
 REGRESS = $(sort $(notdir $(basename $(wildcard $(here)/sql/*.sql))))

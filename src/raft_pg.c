@@ -13,11 +13,17 @@
 
 #include "api/api.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "client/proposals.h"
+#include "client/waiting.h"
 #include "group/group.h"
 #include "group/shared.h"
 #include "group/workers.h"
 #include "guard.h"
+#include "log/log.h"
 #include "miscadmin.h"
+#include "net/inbox.h"
+#include "net/refusals.h"
 #include "storage/ipc.h"
 
 PG_MODULE_MAGIC;
@@ -31,13 +37,28 @@ static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 static object_access_hook_type prev_object_access_hook = NULL;
 
 static void
+close_inboxes(RaftGroup *group)
+{
+	raft_inboxes_close(group->inboxes);
+}
+
+/* What the shared memory of each group is made of, besides the group itself. */
+static const RaftGroupPart group_parts[] = {
+	{offsetof(RaftGroup, log), raft_log_shmem_size, raft_log_shmem_init, NULL},
+	{offsetof(RaftGroup, inboxes), raft_inboxes_shmem_size, raft_inboxes_shmem_init, close_inboxes},
+	{offsetof(RaftGroup, proposals), raft_proposals_shmem_size, raft_proposals_shmem_init, raft_proposals_abandon},
+};
+
+static void
 shmem_request(void)
 {
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 
 	raft_settings_fix_sizes();
-	raft_group_shmem_request();
+	raft_refusals_shmem_request();
+	raft_waiting_shmem_request();
+	raft_group_shmem_request(group_parts, lengthof(group_parts));
 }
 
 static void
@@ -46,7 +67,11 @@ shmem_startup(void)
 	if (prev_shmem_startup_hook)
 		prev_shmem_startup_hook();
 
-	raft_group_shmem_startup();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	raft_refusals_shmem_startup();
+	raft_waiting_shmem_startup();
+	raft_group_shmem_startup(group_parts, lengthof(group_parts));
+	LWLockRelease(AddinShmemInitLock);
 }
 
 static void
@@ -56,7 +81,11 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		prev_object_access_hook(access, class_id, object_id, sub_id, arg);
 
 	raft_guard_object_access(access, class_id, object_id, sub_id, arg);
-	if (access == OAT_DROP && sub_id == 0)
+	if (access != OAT_DROP || sub_id != 0)
+		return;
+	if (class_id == RelationRelationId && raft_log_is_relation(object_id))
+		raft_lifecycle_log_dropped();
+	else
 		raft_lifecycle_object_dropped(class_id, object_id);
 }
 

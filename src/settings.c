@@ -5,11 +5,12 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "raft_pg.h"
+#include "settings.h"
 
 #include <limits.h>
 
 #include "utils/guc.h"
+#include "wire/frame.h"
 
 int			raft_max_groups = 2;
 int			raft_max_members = 7;

@@ -71,6 +71,8 @@ raft_stop_point(const char *name)
 		announced = true;
 		if (strcmp(action, "error") == 0)
 			ereport(ERROR, (errmsg("stop point \"%s\"", name)));
+		if (strcmp(action, "damage") == 0)
+			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("stop point \"%s\"", name)));
 		if (strcmp(action, "fatal") == 0)
 			ereport(FATAL, (errmsg("stop point \"%s\"", name)));
 		if (strcmp(action, "crash") == 0)

@@ -12,6 +12,7 @@
  *		wait [pid]		hold the process, without looking at its interrupts, as long as
  *						the file is there; "name.reached" appears meanwhile
  *		error [pid]		raise an ERROR
+ *		damage [pid]	raise an ERROR as if data were damaged
  *		fatal [pid]		raise a FATAL
  *		crash [pid]		end like kill -9
  *		mutant			what raft_mutant() asks for

@@ -8,10 +8,10 @@
 #include "postgres.h"
 
 #include "api/api.h"
-#include "funcapi.h"
-#include "miscadmin.h"
 #include "client/proposals.h"
 #include "client/waiting.h"
+#include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"

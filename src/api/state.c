@@ -9,8 +9,8 @@
 
 #include "access/htup_details.h"
 #include "api/api.h"
-#include "group/blockers.h"
 #include "funcapi.h"
+#include "group/blockers.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"

@@ -10,9 +10,10 @@
 #include "postgres.h"
 
 #include "api/api.h"
-#include "group/blockers.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "group/blockers.h"
+#include "log/log.h"
 #include "miscadmin.h"
 #include "net/inbox.h"
 #include "net/peer.h"

@@ -11,10 +11,10 @@
 
 #include "api/api.h"
 #include "apply/apply.h"
+#include "client/waiting.h"
 #include "datatype/timestamp.h"
 #include "log/log.h"
 #include "miscadmin.h"
-#include "client/waiting.h"
 #include "utils/timestamp.h"
 
 RAFT_SQL_FUNCTION(raft_sql_wait);

@@ -7,7 +7,6 @@
  * batch.c		one batch of entries, one transaction
  * machine.c	calls the function that gets the commands; tells errors apart
  * session.c	settings and transactions; what a command must not leave behind
- * applied.c	the tables raft.applied and raft.failures
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +16,8 @@
 #include "raft_pg.h"
 #include "log/log.h"
 #include "nodes/pg_list.h"
+#include "tables/applied.h"
+#include "tables/failures.h"
 #include "utils/elog.h"
 
 /* Argument types of the function that gets the commands: what raft_set_apply() appends. */
@@ -42,25 +43,6 @@ extern void raft_session_release_locks(void);
 
 /* At the end of a transaction with commands: gives up all that outlives it. */
 extern void raft_session_discard(void);
-
-/* --- applied.c: must run inside a transaction --- */
-
-/* The one row of raft.applied. */
-typedef struct RaftApplied
-{
-	RaftIndex	index;
-	uint64		failures;		/* commands up to there whose result is an error */
-	const char *function;		/* that gets the commands; NULL = none */
-} RaftApplied;
-
-extern void raft_applied_read(RaftApplied *applied);
-
-/* ERROR unless the row still says "before": somebody else has changed it. */
-extern void raft_applied_store(RaftIndex before, const RaftApplied *applied);
-
-/* The number-th command whose result is an error; sqlstate as in ErrorData. */
-extern void raft_failure_store(RaftIndex index, uint64 number, RaftTerm term,
-							   int sqlstate, const char *message);
 
 /* --- machine.c --- */
 

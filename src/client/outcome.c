@@ -14,9 +14,9 @@
  */
 #include "raft_pg.h"
 
-#include "miscadmin.h"
-#include "group/group.h"
 #include "client/proposals.h"
+#include "group/group.h"
+#include "miscadmin.h"
 
 static void
 report_not_leader(RaftGroup *group, RaftNodeId leader)

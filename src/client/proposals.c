@@ -57,12 +57,12 @@
  */
 #include "raft_pg.h"
 
+#include "client/proposals.h"
+#include "client/waiting.h"
+#include "group/group.h"
+#include "group/shared.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "group/group.h"
-#include "client/proposals.h"
-#include "group/shared.h"
-#include "client/waiting.h"
 #include "stop_point.h"
 #include "storage/ipc.h"
 
@@ -161,8 +161,10 @@ raft_proposals_shmem_size(void)
 }
 
 void
-raft_proposals_shmem_init(RaftProposals *proposals)
+raft_proposals_shmem_init(void *memory)
 {
+	RaftProposals *proposals = memory;
+
 	pg_atomic_init_u64(&proposals->next_serial, 1);
 	pg_atomic_init_u64(&proposals->head, 0);
 	pg_atomic_init_u64(&proposals->tail, 0);

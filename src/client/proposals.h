@@ -78,7 +78,7 @@ extern bool raft_proposal_place(RaftGroup *group, int slot, RaftIndex *index, Ra
 
 /* --- shared memory --- */
 extern Size raft_proposals_shmem_size(void);
-extern void raft_proposals_shmem_init(RaftProposals *proposals);
+extern void raft_proposals_shmem_init(void *memory);
 
 /* --- node worker --- */
 

@@ -10,8 +10,8 @@
  */
 #include "raft_pg.h"
 
-#include "miscadmin.h"
 #include "client/waiting.h"
+#include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"

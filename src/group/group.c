@@ -4,37 +4,27 @@
  *	  The table of groups in shared memory: slots, their workers' places, and
  *	  copies of what they publish.
  *
- *	  FREE --raft_start()--> STARTING --node worker ready--> RUNNING
- *	   ^                        ^  '-------worker ended---------'  |
- *	   |                        |                                  |
- *	   '---workers ended--- STOPPING <--raft_stop(), drop----------'
- *
- * FAILED replaces STARTING or RUNNING when a restart cannot help; raft_stop()
- * or raft_start() leads out of it.  The launcher acts on the states, the others
- * only set them.
- *
  *-------------------------------------------------------------------------
  */
 #include "raft_pg.h"
 
 #include <signal.h>
 
+#include "group/group.h"
+#include "group/shared.h"
+#include "group/workers.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "net/refusals.h"
-#include "group/group.h"
-#include "client/proposals.h"
-#include "group/shared.h"
-#include "client/waiting.h"
-#include "group/workers.h"
 #include "storage/ipc.h"
-#include "storage/shmem.h"
-#include "utils/builtins.h"
 
 #define GROUPS_TRANCHE		"raft_pg_groups"
 #define PROPOSALS_TRANCHE	"raft_pg_proposals"
 
 RaftShared *raft_shared = NULL;
+
+/* Of each group's memory; set in the postmaster, before any other process exists. */
+static const RaftGroupPart *group_parts = NULL;
+static int	n_group_parts = 0;
 
 /* --- set-up --- */
 
@@ -59,21 +49,20 @@ groups_size(void)
 static Size
 shmem_size(void)
 {
-	Size		per_group;
+	Size		per_group = 0;
 
-	per_group = add_size(CACHELINEALIGN(raft_log_shmem_size()),
-						 add_size(CACHELINEALIGN(raft_inboxes_shmem_size()),
-								  CACHELINEALIGN(raft_proposals_shmem_size())));
+	for (int i = 0; i < n_group_parts; i++)
+		per_group = add_size(per_group, CACHELINEALIGN(group_parts[i].size()));
 	per_group = add_size(per_group, published_size());
 	return add_size(CACHELINEALIGN(groups_size()),
 					add_size(PG_CACHE_LINE_SIZE, mul_size(raft_max_groups, per_group)));
 }
 
 void
-raft_group_shmem_request(void)
+raft_group_shmem_request(const RaftGroupPart *parts, int n_parts)
 {
-	raft_refusals_shmem_request();
-	raft_waiting_shmem_request();
+	group_parts = parts;
+	n_group_parts = n_parts;
 	RequestAddinShmemSpace(shmem_size());
 	RequestNamedLWLockTranche(GROUPS_TRANCHE, 1);
 	RequestNamedLWLockTranche(PROPOSALS_TRANCHE, raft_max_groups);
@@ -110,28 +99,25 @@ init_group(RaftGroup *group, LWLock *proposal_lock, char **memory)
 	init_published(&group->config, sizeof(RaftGroupConfig), memory);
 	init_published(&group->applier, sizeof(RaftApplierStatus), memory);
 
-	group->log = (RaftLogShared *) *memory;
-	*memory += CACHELINEALIGN(raft_log_shmem_size());
-	raft_log_shmem_init(group->log);
+	for (int i = 0; i < n_group_parts; i++)
+	{
+		const RaftGroupPart *part = &group_parts[i];
 
-	group->inboxes = (RaftInboxes *) *memory;
-	*memory += CACHELINEALIGN(raft_inboxes_shmem_size());
-	raft_inboxes_shmem_init(group->inboxes);
 
-	group->proposals = (RaftProposals *) *memory;
-	*memory += CACHELINEALIGN(raft_proposals_shmem_size());
-	raft_proposals_shmem_init(group->proposals);
+		*(void **) ((char *) group + part->pointer) = *memory;
+		part->init(*memory);
+		*memory += CACHELINEALIGN(part->size());
+	}
 }
 
 void
-raft_group_shmem_startup(void)
+raft_group_shmem_startup(const RaftGroupPart *parts, int n_parts)
 {
 	bool		found;
 
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	group_parts = parts;
+	n_group_parts = n_parts;
 
-	raft_refusals_shmem_startup();
-	raft_waiting_shmem_startup();
 	raft_shared = ShmemInitStruct("raft_pg", shmem_size(), &found);
 	if (!found)
 	{
@@ -147,8 +133,6 @@ raft_group_shmem_startup(void)
 		for (int i = 0; i < raft_max_groups; i++)
 			init_group(&raft_shared->groups[i], &proposal_locks[i].lock, &memory);
 	}
-
-	LWLockRelease(AddinShmemInitLock);
 }
 
 /* --- slots --- */
@@ -197,9 +181,7 @@ raft_group_reset_slot(RaftGroup *group, Oid database)
 
 	group->database = database;
 	group->drop_pending = false;
-	group->start_again = false;
 	group->hurry = false;
-	group->state = RAFT_GROUP_STARTING;
 }
 
 bool
@@ -213,12 +195,11 @@ raft_group_take(Oid database)
 	group = raft_group_slot(database);
 	if (group != NULL)
 	{
+		bool		failed = (group->state == RAFT_GROUP_FAILED);
+
 		group->hurry = true;
-		if (group->state == RAFT_GROUP_STOPPING)
-			group->start_again = true;
-		else if (group->state == RAFT_GROUP_FAILED)
+		if (raft_life_event(group, RAFT_LIFE_START) && failed)
 		{
-			group->state = RAFT_GROUP_STARTING;
 			group->error[0] = '\0';
 			group->error_hint[0] = '\0';
 		}
@@ -231,7 +212,10 @@ raft_group_take(Oid database)
 				group = &raft_shared->groups[i];
 		}
 		if (group != NULL)
+		{
 			raft_group_reset_slot(group, database);
+			(void) raft_life_event(group, RAFT_LIFE_START);
+		}
 		else
 			taken = false;
 	}
@@ -243,21 +227,9 @@ raft_group_take(Oid database)
 void
 raft_group_stop(RaftGroup *group)
 {
-	Assert(LWLockHeldByMeInMode(raft_shared->lock, LW_EXCLUSIVE));
-
-	group->state = RAFT_GROUP_STOPPING;
-	group->start_again = false;
+	(void) raft_life_event(group, RAFT_LIFE_STOP);
 	(void) raft_group_terminate_workers(group);
 	ConditionVariableBroadcast(&group->applied_cv);	/* whoever waits there waits in vain */
-}
-
-/* As others see it: a group that stops in order to start again is starting. */
-static RaftGroupState
-apparent_state(const RaftGroup *group)
-{
-	if (group->state == RAFT_GROUP_STOPPING && group->start_again)
-		return RAFT_GROUP_STARTING;
-	return group->state;
 }
 
 RaftGroup *
@@ -270,7 +242,7 @@ raft_group_find(Oid database)
 
 	LWLockAcquire(raft_shared->lock, LW_SHARED);
 	group = raft_group_slot(database);
-	if (group != NULL && apparent_state(group) == RAFT_GROUP_STOPPING)
+	if (group != NULL && group->state == RAFT_GROUP_STOPPING)
 		group = NULL;
 	LWLockRelease(raft_shared->lock);
 	return group;
@@ -335,15 +307,14 @@ detach_worker(int code, Datum arg)
 		pg_atomic_write_u32(&group->leader, 0);
 		pg_atomic_write_u64(&group->contact, 0);
 		pg_atomic_write_u64(&group->due, PG_UINT64_MAX);
-		if (group->state == RAFT_GROUP_RUNNING)
-			group->state = RAFT_GROUP_STARTING;
+		(void) raft_life_event(group, RAFT_LIFE_NODE_ENDED);
 	}
 	LWLockRelease(raft_shared->lock);
 
-	if (is_node)
+	for (int i = 0; is_node && i < n_group_parts; i++)
 	{
-		raft_proposals_abandon(group);
-		raft_inboxes_close(group->inboxes);
+		if (group_parts[i].node_ended != NULL)
+			group_parts[i].node_ended(group);
 	}
 	ConditionVariableBroadcast(&group->state_cv);
 	ConditionVariableBroadcast(&group->applied_cv);
@@ -531,7 +502,7 @@ raft_group_get_state(RaftGroup *group, char error[512], char hint[256])
 					 "callers provide buffers of these sizes");
 
 	LWLockAcquire(raft_shared->lock, LW_SHARED);
-	state = apparent_state(group);
+	state = group->state == RAFT_GROUP_RESTARTING ? RAFT_GROUP_STARTING : group->state;
 	if (error != NULL)
 		memcpy(error, group->error, sizeof(group->error));
 	if (hint != NULL)
@@ -607,23 +578,4 @@ raft_group_member_name(RaftGroup *group, RaftNodeId id)
 			return members[i].name;
 	}
 	return NULL;
-}
-
-const char *
-raft_group_state_name(RaftGroupState state)
-{
-	switch (state)
-	{
-		case RAFT_GROUP_FREE:
-			return "stopped";
-		case RAFT_GROUP_STARTING:
-			return "starting";
-		case RAFT_GROUP_RUNNING:
-			return "running";
-		case RAFT_GROUP_STOPPING:
-			return "stopping";
-		case RAFT_GROUP_FAILED:
-			return "failed";
-	}
-	return "?";
 }

@@ -13,9 +13,8 @@
 #define RAFT_GROUP_H
 
 #include "raft_pg.h"
-#include "log/log.h"
-#include "net/inbox.h"
-#include "net/peer.h"
+#include "group/life.h"
+#include "group/peer_stats.h"
 #include "group/published.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
@@ -23,15 +22,6 @@
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "storage/spin.h"
-
-typedef enum RaftGroupState
-{
-	RAFT_GROUP_FREE,			/* slot is unused */
-	RAFT_GROUP_STARTING,		/* workers are wanted, the node worker is not ready */
-	RAFT_GROUP_RUNNING,
-	RAFT_GROUP_STOPPING,		/* workers are asked to end; launcher must not restart them */
-	RAFT_GROUP_FAILED			/* will not run: see error; needs raft_stop() and raft_start() */
-} RaftGroupState;
 
 /* The member without which the log's oldest entries cannot be dropped. */
 typedef struct RaftHeld
@@ -146,7 +136,10 @@ typedef struct RaftStatsBaseline
 	}			links[RAFT_MAX_MEMBERS];
 } RaftStatsBaseline;
 
-typedef struct RaftProposals RaftProposals; /* proposals.h */
+/* Parts of the memory that other folders know: log, net, client. */
+typedef struct RaftLogShared RaftLogShared;
+typedef struct RaftInboxes RaftInboxes;
+typedef struct RaftProposals RaftProposals;
 
 typedef enum RaftWorkerKind
 {
@@ -165,7 +158,6 @@ typedef struct RaftGroup
 	Oid			database;		/* InvalidOid when FREE */
 	RaftGroupState state;
 	bool		drop_pending;	/* a transaction is dropping the extension or its log */
-	bool		start_again;	/* STOPPING: raft_start() was called meanwhile */
 	bool		hurry;			/* raft_start() was called: no pause before the next start */
 	char		error[512];		/* FAILED: why; else of the last worker that ended */
 	char		error_hint[256];
@@ -218,9 +210,21 @@ typedef struct RaftGroup
 
 /* --- set-up --- */
 
-/* Hooks of shared memory, called by _PG_init (previous hooks are chained there). */
-extern void raft_group_shmem_request(void);
-extern void raft_group_shmem_startup(void);
+/* A part of a group's shared memory that the folder which knows it brings along. */
+typedef struct RaftGroupPart
+{
+	Size		pointer;		/* offset in RaftGroup of the pointer to it */
+	Size		(*size) (void);
+	void		(*init) (void *memory);
+	void		(*node_ended) (RaftGroup *group);	/* whatever the worker's end was; NULL = nothing to do */
+} RaftGroupPart;
+
+/*
+ * For the hooks of shared memory, the second one with AddinShmemInitLock held; the same parts both times, and for as long as the
+ * server runs.
+ */
+extern void raft_group_shmem_request(const RaftGroupPart *parts, int n_parts);
+extern void raft_group_shmem_startup(const RaftGroupPart *parts, int n_parts);
 
 /* --- background workers --- */
 
@@ -276,7 +280,7 @@ extern const char *raft_log_trouble_text(RaftLogTrouble trouble);
 /* A sentence about who holds the log, palloc'd. */
 extern char *raft_group_describe_held(RaftGroup *group, const RaftHeld *held);
 
-/* State and error text, copied under the lock. */
+/* State and error text, copied under the lock; RESTARTING is STARTING to everybody else. */
 extern RaftGroupState raft_group_get_state(RaftGroup *group, char error[512], char hint[256]);
 
 /* The state; ERROR 55000 with the stored reason and hint when it is FAILED. */
@@ -297,8 +301,6 @@ extern int	raft_group_decode_members(const uint8 *data, uint32 size, RaftGroupMe
 
 /* Name of a member, palloc'd; NULL when unknown. */
 extern char *raft_group_member_name(RaftGroup *group, RaftNodeId id);
-
-extern const char *raft_group_state_name(RaftGroupState state);
 
 /* --- starting and stopping (api, launcher, hooks) --- */
 

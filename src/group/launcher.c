@@ -17,12 +17,12 @@
 #include <signal.h>
 
 #include "access/xact.h"
-#include "group/blockers.h"
 #include "commands/dbcommands.h"
-#include "miscadmin.h"
+#include "group/blockers.h"
 #include "group/group.h"
 #include "group/shared.h"
 #include "group/workers.h"
+#include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -293,15 +293,8 @@ static void
 release_slot(RaftGroup *group)
 {
 	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
-	if (group->state == RAFT_GROUP_STOPPING && !group->drop_pending)
-	{
-		if (group->start_again)
-			raft_group_reset_slot(group, group->database);
-		else
-			group->state = RAFT_GROUP_FREE;
-	}
-	if (group->state == RAFT_GROUP_FREE)
-		group->database = InvalidOid;
+	if (!group->drop_pending && raft_life_event(group, RAFT_LIFE_WORKERS_GONE))
+		raft_group_reset_slot(group, group->state == RAFT_GROUP_FREE ? InvalidOid : group->database);
 	LWLockRelease(raft_shared->lock);
 	ConditionVariableBroadcast(&group->state_cv);
 }
@@ -346,7 +339,7 @@ look_at_group(RaftGroup *group, GroupSeats *seats, RaftTime now)
 	if (hurry)
 		forget_pauses(seats, database);
 
-	if (state == RAFT_GROUP_STOPPING || state == RAFT_GROUP_FAILED)
+	if (state != RAFT_GROUP_STARTING && state != RAFT_GROUP_RUNNING)
 	{
 		raft_group_terminate_workers(group);
 		forget_pauses(seats, database);

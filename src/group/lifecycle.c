@@ -18,29 +18,21 @@
  */
 #include "raft_pg.h"
 
-#include "access/genam.h"
 #include "access/heapam.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_shseclabel.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
 #include "commands/seclabel.h"
-#include "miscadmin.h"
-#include "log/log.h"
 #include "group/group.h"
 #include "group/shared.h"
 #include "group/workers.h"
-#include "storage/lmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #define LABEL_PROVIDER	"raft_pg"
@@ -128,9 +120,9 @@ change_aborted(const Change *change)
 	{
 		group->drop_pending = false;
 		if (change->before == RAFT_GROUP_FAILED)
-			group->state = RAFT_GROUP_FAILED;
+			(void) raft_life_event(group, RAFT_LIFE_DROP_OF_FAILED_UNDONE);
 		else if (change->before != RAFT_GROUP_STOPPING)
-			group->state = RAFT_GROUP_STARTING;
+			(void) raft_life_event(group, RAFT_LIFE_DROP_UNDONE);
 	}
 	LWLockRelease(raft_shared->lock);
 }
@@ -343,6 +335,16 @@ warn_of_lost_identity(Oid table)
 }
 
 void
+raft_lifecycle_log_dropped(void)
+{
+	if (raft_shared == NULL)
+		return;
+
+	raft_group_stop_for_drop(MyDatabaseId);
+	raft_autostart_clear(MyDatabaseId);
+}
+
+void
 raft_lifecycle_object_dropped(Oid class_id, Oid object_id)
 {
 	if (raft_shared == NULL)
@@ -351,13 +353,9 @@ raft_lifecycle_object_dropped(Oid class_id, Oid object_id)
 	/* dropping the current database is about to fail by itself */
 	if (class_id == DatabaseRelationId && object_id != MyDatabaseId)
 		raft_group_stop_for_drop(object_id);
-	else if ((class_id == RelationRelationId && raft_log_is_relation(object_id)) ||
-			 (class_id == ExtensionRelationId &&
-			  object_id == get_extension_oid(RAFT_EXTENSION, true)))
-	{
-		raft_group_stop_for_drop(MyDatabaseId);
-		raft_autostart_clear(MyDatabaseId);
-	}
+	else if (class_id == ExtensionRelationId &&
+			 object_id == get_extension_oid(RAFT_EXTENSION, true))
+		raft_lifecycle_log_dropped();
 	else if (class_id == RelationRelationId &&
 			 object_id == get_relname_relid("node", get_namespace_oid(RAFT_SCHEMA, true)))
 		warn_of_lost_identity(object_id);

@@ -17,8 +17,8 @@
 
 #include <signal.h>
 
-#include "miscadmin.h"
 #include "group/workers.h"
+#include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"

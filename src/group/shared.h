@@ -34,7 +34,7 @@ extern RaftGroup *raft_group_slot(Oid database);
 extern bool raft_group_take(Oid database);
 
 /*
- * Makes the slot ready for a new start: nothing of the previous tenant, nor of a
+ * Makes the slot ready for a start: nothing of the previous tenant, nor of a
  * log that was dropped meanwhile, may show.  The caller holds raft_shared->lock exclusively.
  */
 extern void raft_group_reset_slot(RaftGroup *group, Oid database);
@@ -52,7 +52,8 @@ extern void raft_group_set_error(RaftGroup *group, const char *error, const char
 
 extern void raft_lifecycle_init(void);
 
-/* Object access hook: a relation of this database, or a database, is being dropped. */
+/* Object access hook: raft.log of this database is being dropped; another object is. */
+extern void raft_lifecycle_log_dropped(void);
 extern void raft_lifecycle_object_dropped(Oid class_id, Oid object_id);
 
 /* Takes a slot for each database marked in pg_shseclabel; in a transaction. */

@@ -28,7 +28,7 @@
 typedef struct RaftLogShared RaftLogShared;
 
 extern Size raft_log_shmem_size(void);
-extern void raft_log_shmem_init(RaftLogShared *shared);
+extern void raft_log_shmem_init(void *memory);
 
 /*
  * Who this log belongs to.  Stored in block 0 when the log is created and

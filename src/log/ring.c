@@ -82,8 +82,10 @@ raft_log_shmem_size(void)
 }
 
 void
-raft_log_shmem_init(RaftLogShared *shared)
+raft_log_shmem_init(void *memory)
 {
+	RaftLogShared *shared = memory;
+
 	memset(shared, 0, offsetof(RaftLogShared, slots));
 	shared->ring_bytes = configured_ring_bytes();
 	shared->n_slots = configured_slots();

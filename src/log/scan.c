@@ -19,8 +19,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "log/scan.h"
 #include "group/group.h"
+#include "log/scan.h"
 
 /* Columns of raft.log, in this order; later ones were added by hand. */
 typedef enum LogColumn

@@ -119,8 +119,10 @@ raft_inboxes_shmem_size(void)
 }
 
 void
-raft_inboxes_shmem_init(RaftInboxes *inboxes)
+raft_inboxes_shmem_init(void *memory)
 {
+	RaftInboxes *inboxes = memory;
+
 	memset(inboxes, 0, DATA_OFFSET);
 	SpinLockInit(&inboxes->mutex);
 	ConditionVariableInit(&inboxes->released);

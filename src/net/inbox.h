@@ -20,7 +20,7 @@
 typedef struct RaftInboxes RaftInboxes;
 
 extern Size raft_inboxes_shmem_size(void);
-extern void raft_inboxes_shmem_init(RaftInboxes *inboxes);
+extern void raft_inboxes_shmem_init(void *memory);
 
 /* --- stream backends --- */
 

@@ -29,11 +29,11 @@
  */
 #undef ENABLE_GSS
 
+#include "group/group.h"
 #include "net/environment.h"
 #include "net/inbox.h"
 #include "net/peer_log.h"
 #include "net/refusals.h"
-#include "group/group.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"

@@ -13,9 +13,9 @@
 #include "raft_pg.h"
 
 #include "access/xlog.h"
-#include "miscadmin.h"
 #include "group/group.h"
 #include "group/workers.h"
+#include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"

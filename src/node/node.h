@@ -16,8 +16,11 @@
 #ifndef RAFT_NODE_H
 #define RAFT_NODE_H
 
-#include "group/group.h"
 #include "client/proposals.h"
+#include "group/group.h"
+#include "log/log.h"
+#include "net/inbox.h"
+#include "net/peer.h"
 
 /* Bounds of one turn of the main loop: the next turn takes the rest. */
 #define RAFT_TURN_FRAMES	512

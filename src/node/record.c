@@ -17,12 +17,12 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
-#include "wire/eventlog.h"
 #include "miscadmin.h"
 #include "node/node.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
+#include "wire/eventlog.h"
 
 #define EVENTS_DIRECTORY	"raft_pg_events"	/* below the data directory */
 #define BUFFER_BYTES		(256 * 1024)

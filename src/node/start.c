@@ -11,18 +11,19 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "apply/apply.h"
 #include "catalog/namespace.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
+#include "group/group.h"
+#include "group/shared.h"
 #include "miscadmin.h"
 #include "net/environment.h"
-#include "group/group.h"
 #include "node/node.h"
+#include "storage/ipc.h"
+#include "stop_point.h"
+#include "tables/applied.h"
 #include "tables/node.h"
 #include "tables/resets.h"
-#include "group/shared.h"
-#include "storage/ipc.h"
 #include "tables/table.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -335,6 +336,7 @@ raft_node_start(RaftGroup *group, Oid database)
 	RaftEvent	event = {.type = RAFT_EVENT_BOOT};
 
 	raft_node_opening_log = true;
+	raft_stop_point("opening");
 	if (!read_row(&row))
 		end_without_row(group, database);
 

@@ -22,13 +22,13 @@
  */
 #include "raft_pg.h"
 
-#include "group/blockers.h"
-#include "miscadmin.h"
-#include "group/group.h"
-#include "node/node.h"
 #include "client/proposals.h"
+#include "group/blockers.h"
+#include "group/group.h"
 #include "group/shared.h"
 #include "group/workers.h"
+#include "miscadmin.h"
+#include "node/node.h"
 #include "postmaster/interrupt.h"
 #include "stop_point.h"
 #include "storage/ipc.h"
@@ -308,6 +308,7 @@ turn(RaftNode *node)
 	node->status.turns++;
 
 	handle_interrupts(node);
+	raft_stop_point("turn");
 	report_unreachable(node);
 	greet_arrivals(node);
 	raft_node_settle(node);
@@ -331,8 +332,7 @@ static void
 report_running(RaftGroup *group, RaftNode *node)
 {
 	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
-	if (group->state == RAFT_GROUP_STARTING)
-		group->state = RAFT_GROUP_RUNNING;
+	(void) raft_life_event(group, RAFT_LIFE_NODE_READY);
 	LWLockRelease(raft_shared->lock);
 
 	raft_group_set_error(group, NULL, NULL);
@@ -372,8 +372,7 @@ record_error(RaftGroup *group)
 		return;
 
 	LWLockAcquire(raft_shared->lock, LW_EXCLUSIVE);
-	if (group->state == RAFT_GROUP_STARTING || group->state == RAFT_GROUP_RUNNING)
-		group->state = RAFT_GROUP_FAILED;
+	(void) raft_life_event(group, RAFT_LIFE_GAVE_UP);
 	LWLockRelease(raft_shared->lock);
 }
 

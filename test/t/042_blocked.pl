@@ -128,4 +128,38 @@ $client->query(q{COMMIT PREPARED 'p'});
 ok($cluster->wait_applied($index, 'a'), 'it is waited for');
 is(sql('SELECT apply_retries FROM pg_stat_raft'), 0, 'the applier has kept its place all the time');
 
+# --- an autovacuum against wraparound, which PostgreSQL itself does not interrupt for a lock ---
+
+set_delay(-1);
+$node->safe_psql('postgres', $_)
+  foreach q{CREATE TABLE slow (n integer) WITH (fillfactor = 10, autovacuum_freeze_max_age = 100000,
+		autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)},
+  'INSERT INTO slow SELECT generate_series(1, 30000)',
+  # as many transactions as make it old
+  q{SET synchronous_commit = off;
+	DO $$ BEGIN FOR i IN 1 .. 100100 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$},
+  'ALTER SYSTEM SET autovacuum = on', 'ALTER SYSTEM SET autovacuum_naptime = 1', 'ALTER SYSTEM SET log_lock_waits = on',
+  'SELECT pg_reload_conf()',
+  q{CREATE OR REPLACE FUNCTION apply_command(bigint, bytea) RETURNS void LANGUAGE sql AS $$
+		INSERT INTO public.commands VALUES ($1, $2);
+		LOCK TABLE public.slow IN SHARE MODE;
+	$$};
+
+sub vacuums
+{
+	return sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'
+		AND query LIKE 'autovacuum: VACUUM%public.slow (to prevent wraparound)'});
+}
+ok($pid = $cluster->wait_until('autovacuum', \&vacuums), 'an autovacuum is busy, to prevent wraparound');
+$position = -s $log;
+$index = propose('waits for an autovacuum');
+ok(blocked('table public.slow', $pid), 'a command that waits for it: the view says so');
+ok($cluster->wait_until('the deadlock check', sub { slurp_file($log, $position) =~ /still waiting for ShareLock/ }),
+	'PostgreSQL has looked who is in the way');
+is(vacuums(), $pid, 'and left it alone');
+set_delay('200ms');
+ok($cluster->wait_applied($index, 'a'), 'raft_pg.max_apply_delay ends it');
+like(slurp_file($log, $position), qr/LOG:  raft_pg: canceling process $pid, which keeps a node/, 'the log says so');
+ok($cluster->wait_until('autovacuum again', \&vacuums), 'and PostgreSQL begins it again');
+
 done_testing();

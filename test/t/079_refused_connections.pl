@@ -66,10 +66,12 @@ sub planned
 	my $enough = $cluster->wait_until(
 		"attempts refused with $sqlstate",
 		sub {
+			my $attempts = lines($refusing, $from{b}, " $sqlstate raft: FATAL: ");
 			my $row = $client->query(q{SELECT last_error_time, extract(epoch FROM next_attempt - last_error_time)
 				FROM pg_stat_raft_replication WHERE node = 'b' AND refused_since IS NOT NULL AND next_attempt IS NOT NULL})->{rows}[0];
-			push @waits, $row->[1] if $row && !$seen{ $row->[0] }++;
-			return lines($refusing, $from{b}, " $sqlstate raft: FATAL: ") >= ATTEMPTS && @waits;
+			return 0 if !$row || $seen{ $row->[0] }++;
+			push @waits, $row->[1];
+			return $attempts >= ATTEMPTS;
 		});
 	$client->close;
 	ok($enough, "$sqlstate: the other server's log has a line for each attempt");
@@ -103,6 +105,7 @@ foreach my $case (@lasting)
 	my ($sqlstate, $break, $mend, $reason) = @$case;
 
 	$break->();
+	ok($cluster->wait_until('the refusal', sub { !$cluster->client('b', user => 'raft') }), "$sqlstate: the role is let in no more");
 	my ($waits, $from) = planned($sqlstate);
 	like(link_to_b('last_error'), qr/FATAL: $reason/, 'the view tells the reason');
 	cmp_ok($waits->[-1], '>=', 19.9, 'the next attempt would be far ahead');

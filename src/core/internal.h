@@ -72,6 +72,7 @@ typedef struct RaftProgress
 	RaftIndex	match;			/* durable there and equal to ours; never goes back */
 	RaftIndex	next;			/* next entry to send; 0 <= match < next <= last + 1 */
 	bool		probing;		/* PROBE: an append is under way */
+	bool		more;			/* a step sent as many appends as it may: the next goes on at once */
 	uint64_t	min_round;		/* rejections of older rounds are stale */
 	RaftIndex	confirmed;		/* match when min_round was set: no newer round is rejected there */
 	bool		lost;			/* rejected all the same: its log is not what it was */

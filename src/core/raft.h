@@ -90,7 +90,8 @@ typedef uint32_t RaftNodeId;	/* identity of a node, from 1; 0 = none */
 /* Room for entries that does not bind: a host may say more, a message never does. */
 #define RAFT_ROOM_ENOUGH	(UINT64_MAX / 2)
 
-#define RAFT_MAX_ACTIONS	(16 + RAFT_MAX_MEMBERS * (RAFT_MAX_INFLIGHT + 2))
+#define RAFT_MAX_BURST		4	/* appends to one peer in one step */
+#define RAFT_MAX_ACTIONS	(16 + RAFT_MAX_HELD + RAFT_MAX_MEMBERS * (RAFT_MAX_BURST + 2))
 
 typedef enum RaftRole
 {

@@ -91,8 +91,10 @@ static void
 replicate(RaftCore *core, RaftProgress *progress)
 {
 	uint32_t	bytes = 0;
+	uint32_t	sent = 0;
 	RaftIndex	end;
 
+	progress->more = false;
 	/* its next entry is compacted, or its log is not what it was: only heartbeats reach it */
 	if (progress->next < core->trail.first || progress->lost)
 		return;
@@ -118,6 +120,11 @@ replicate(RaftCore *core, RaftProgress *progress)
 		end = next_batch(core, progress, &bytes);
 		if (end < progress->next)
 			return;
+		if (sent++ == RAFT_MAX_BURST)
+		{
+			progress->more = true;
+			return;
+		}
 		send_append(core, progress, progress->next - 1, end);
 		progress_sent(core, progress, end, bytes);
 	}
@@ -397,7 +404,8 @@ quorum_deadline(const RaftCore *core)
 }
 
 /*
- * The leader's deadlines: check quorum, a stuck disk, commit notices, heartbeats.
+ * The leader's deadlines: check quorum, a stuck disk, commit notices, heartbeats, and what
+ * a step left to the next.
  */
 void
 replication_tick(RaftCore *core)
@@ -415,6 +423,8 @@ replication_tick(RaftCore *core)
 
 		if (notice || core->now >= progress->sent + core->settings.heartbeat_interval)
 			send_heartbeat(core, progress);
+		if (progress->more)
+			replicate(core, progress);
 	}
 	if (core->now >= core->notice_deadline)
 		core->notice_deadline = RAFT_NEVER;
@@ -445,6 +455,7 @@ replication_deadline(const RaftCore *core)
 		return deadline;
 	deadline = raft_min(deadline, quorum_deadline(core));
 	for (uint32_t i = 0; i < core->n_progress; i++)
-		deadline = raft_min(deadline, core->progress[i].sent + core->settings.heartbeat_interval);
+		deadline = raft_min(deadline, core->progress[i].more ? core->now :
+							core->progress[i].sent + core->settings.heartbeat_interval);
 	return deadline;
 }

@@ -136,6 +136,39 @@ core_boundary(Lab *lab)
 	expect_stop(lab, raft_step(raft_core_init(solo.core, &init), &event), "state->term > 0");
 }
 
+static uint32_t
+count_sent(const Solo *solo, RaftNodeId to)
+{
+	uint32_t	n = 0;
+
+	for (uint32_t i = 0; i < solo->actions->n; i++)
+		n += solo->actions->item[i].type == RAFT_ACTION_SEND &&
+			solo->actions->item[i].u.send.message.to == to;
+	return n;
+}
+
+/* A window that opens at once is filled in several steps, one right after the other. */
+static void
+core_bursts(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	RaftSettings settings = solo.core->settings;
+
+	solo_become_leader(&solo, 1, 3);
+	solo_durable(&solo);
+	settings.max_batch_bytes = 1;
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_SETTINGS, .u.settings = &settings});
+	solo_propose(&solo, 20);
+	lab_check(lab, count_sent(&solo, 2) == 0, "a peer that is probed is sent more");
+	solo_receive(&solo, solo_ack(2, 2, 2));
+	lab_check(lab, count_sent(&solo, 2) == RAFT_MAX_BURST && solo.actions->deadline == solo.now,
+			  "not a burst, or the next step is not to come at once");
+	solo_tick(&solo);
+	lab_check(lab, count_sent(&solo, 2) == settings.max_inflight - RAFT_MAX_BURST &&
+			  solo.status.peers[0].inflight == settings.max_inflight, "the window is not filled");
+	lab_check(lab, solo.actions->deadline > solo.now, "a step is to come for nothing");
+}
+
 /* A trail against a plain list of terms. */
 static void
 core_trail(Lab *lab)
@@ -843,6 +876,7 @@ core_odd_answers(Lab *lab)
 const LabTest core_tests[] = {
 	{"core_names", "unit", 0, 1, core_names},
 	{"core_recording_domain", "unit", 0, 1, core_recording_domain},
+	{"core_bursts", "unit", 0, 1, core_bursts},
 	{"core_boundary", "unit", 0, 1, core_boundary},
 	{"core_trail", "unit", 0, 0, core_trail},
 	{"core_roles", "unit", 0, 1, core_roles},

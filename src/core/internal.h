@@ -73,6 +73,7 @@ typedef struct RaftProgress
 	RaftIndex	next;			/* next entry to send; 0 <= match < next <= last + 1 */
 	bool		probing;		/* PROBE: an append is under way */
 	bool		more;			/* a step sent as many appends as it may: the next goes on at once */
+	uint64_t	session;		/* answers to older rounds are to a member that was removed since */
 	uint64_t	min_round;		/* rejections of older rounds are stale */
 	RaftIndex	confirmed;		/* match when min_round was set: no newer round is rejected there */
 	bool		lost;			/* rejected all the same: its log is not what it was */
@@ -247,8 +248,7 @@ extern void append_wrote(RaftCore *core);
 /* --- progress.c --- */
 extern RaftProgress *progress_find(RaftCore *core, RaftNodeId id);
 extern const RaftProgress *progress_of(const RaftCore *core, RaftNodeId id);
-extern void progress_reset(RaftCore *core);
-extern void progress_readmit(RaftCore *core);
+extern void progress_configure(RaftCore *core);
 extern void progress_probe(RaftCore *core, RaftProgress *progress, RaftIndex next);
 extern void progress_replicate(const RaftCore *core, RaftProgress *progress);
 extern bool progress_window_open(const RaftCore *core, const RaftProgress *progress);

@@ -41,42 +41,64 @@ progress_of(const RaftCore *core, RaftNodeId id)
 	}
 }
 
+/* Knows nothing of a member, and takes no answer to what it was asked before. */
 static void
 begin(RaftCore *core, RaftProgress *progress, const RaftMember *member)
 {
-	*progress = (RaftProgress) {.id = member->id, .flags = member->flags, .room = RAFT_ROOM_ENOUGH};
+	*progress = (RaftProgress) {
+		.id = member->id, .flags = member->flags, .session = core->round + 1, .room = RAFT_ROOM_ENOUGH
+	};
 	progress_probe(core, progress, core->trail.last + 1);
 }
 
-/*
- * Begins anew with the members of the active configuration, knowing nothing of
- * them: at the begin of a leadership.
- */
-void
-progress_reset(RaftCore *core)
+static const RaftMember *
+find_member(const RaftConfig *config, RaftNodeId id)
 {
-	const RaftConfig *config = membership_active(core);
-
-	core->n_progress = 0;
 	for (uint32_t i = 0; i < config->n_members; i++)
-		if (config->members[i].id != core->self)
-			begin(core, &core->progress[core->n_progress++], &config->members[i]);
+		if (config->members[i].id == id)
+			return &config->members[i];
+	return NULL;
+}
+
+/* Ids ascend, as in a configuration. */
+static void
+add(RaftCore *core, const RaftMember *member)
+{
+	uint32_t	at = core->n_progress++;
+
+	raft_assert(core, core->n_progress <= RAFT_MAX_MEMBERS);
+	for (; at > 0 && core->progress[at - 1].id > member->id; at--)
+		core->progress[at] = core->progress[at - 1];
+	begin(core, &core->progress[at], member);
 }
 
 /*
- * Peers that have lost their entries count again, from nothing: when a new
- * configuration names their logs.
+ * Takes over the members of the active configuration: who stays keeps what is known of it,
+ * unless its log was lost, which a new configuration may name anew; who comes, or comes
+ * back, begins with nothing.
  */
 void
-progress_readmit(RaftCore *core)
+progress_configure(RaftCore *core)
 {
+	const RaftConfig *config = membership_active(core);
+	uint32_t	kept = 0;
+
 	for (uint32_t i = 0; i < core->n_progress; i++)
 	{
-		RaftProgress *progress = &core->progress[i];
+		const RaftMember *member = find_member(config, core->progress[i].id);
 
-		if (progress->lost)
-			begin(core, progress, &(RaftMember) {.id = progress->id, .flags = progress->flags});
+		if (member == NULL)
+			continue;
+		core->progress[kept] = core->progress[i];
+		core->progress[kept].flags = member->flags;
+		if (core->progress[kept].lost)
+			begin(core, &core->progress[kept], member);
+		kept++;
 	}
+	core->n_progress = kept;
+	for (uint32_t i = 0; i < config->n_members; i++)
+		if (config->members[i].id != core->self && progress_find(core, config->members[i].id) == NULL)
+			add(core, &config->members[i]);
 }
 
 /*

@@ -159,7 +159,7 @@ replication_begin(RaftCore *core)
 	convert_to(core, RAFT_LEADER, core->term, core->self);
 	core->leader_since = core->now;
 	core->notice_deadline = RAFT_NEVER;
-	progress_reset(core);
+	progress_configure(core);
 
 	trail_append(&core->trail, core->term, 1);
 	core->step_first = core->trail.last;
@@ -220,7 +220,7 @@ propose_config(RaftCore *core)
 	place(core);
 	config.index = core->step_first;
 	membership_add(core, &config);
-	progress_readmit(core);
+	progress_configure(core);
 	replicate_to_all(core);
 }
 
@@ -362,6 +362,9 @@ replication_receive_reply(RaftCore *core, const RaftMessage *message)
 
 	raft_assert(core, message->term == core->term);
 	if (core->role != RAFT_LEADER || progress == NULL)
+		return;
+	/* a member that was removed and came back may have another log by now */
+	if (message->round < progress->session)
 		return;
 	/* it cannot have what does not exist */
 	if (message->granted && raft_max(message->log_index, message->floor) > core->trail.last)

@@ -130,7 +130,10 @@ canonical_rounds(NodeState *state, RaftRole before, Result *result)
 	core->votes.round = core->votes.round != 0 ? ROUND_LIVE : 0;
 	core->prevotes.round = core->prevotes.round != 0 ? ROUND_LIVE : 0;
 	for (uint32_t i = 0; i < core->n_progress; i++)
+	{
 		core->progress[i].min_round = ROUND_LIVE;
+		core->progress[i].session = 0;	/* all rounds of a term: nobody is removed */
+	}
 }
 
 /*

@@ -347,7 +347,97 @@ membership_boot_with_several(Lab *lab)
 			  "the one below the log does not act again");
 }
 
+/* Other members act from the newest entry on; for the time being no leader proposes that. */
+static void
+change_members(Solo *solo, const RaftMember *members, uint32_t n)
+{
+	RaftConfig	config = {.identified = true, .n_members = n};
+
+	solo_propose(solo, 1);
+	config.index = solo->status.last;
+	memcpy(config.members, members, n * sizeof(RaftMember));
+	membership_add(solo->core, &config);
+	progress_configure(solo->core);
+	raft_core_status(solo->core, &solo->status);
+}
+
+/*
+ * A leader whose members change: who stays keeps what is known of it, who goes is no longer
+ * listened to, who comes begins with nothing.
+ */
+static void
+membership_progress_follows(Lab *lab)
+{
+	Solo		solo = boot_members(lab, three, 3, true);
+	const RaftMember now[] = {{1, V}, {2, V}, {4, RAFT_MEMBER_LEARNER}, {5, V}};
+	const RaftPeerStatus *peers = solo.status.peers;
+
+	campaign(&solo, (RaftNodeId[]) {3}, 1);
+	solo_receive(&solo, solo_ack(2, 2, 2));
+	solo_receive(&solo, solo_ack(3, 2, 2));
+	change_members(&solo, now, 4);
+	lab_check(lab, solo.status.n_peers == 3 && peers[0].id == 2 && peers[1].id == 4 && peers[2].id == 5,
+			  "not the members of the configuration, in their order");
+	lab_check(lab, peers[0].match == 2 && peers[0].state == RAFT_REPLICATE && peers[0].contact != 0,
+			  "what was known of a member is forgotten");
+	lab_check(lab, peers[1].match == 0 && peers[1].flags == RAFT_MEMBER_LEARNER &&
+			  peers[2].match == 0 && peers[2].state == RAFT_PROBE, "something is known of a new one");
+
+	solo_durable(&solo);
+	solo_receive(&solo, solo_ack(3, 2, 3));
+	lab_check(lab, solo.status.commit == 2, "one that was removed counts");
+	solo_receive(&solo, solo_ack(4, 2, 3));
+	lab_check(lab, solo.status.commit == 2, "a learner counts");
+	solo_tick(&solo);
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND, 3) == NULL && solo_sent(&solo, RAFT_MSG_APPEND, 5) != NULL,
+			  "the removed one is sent something, or the new one nothing");
+	solo_receive(&solo, solo_ack(5, 2, 3));
+	lab_check(lab, solo.status.commit == 3, "a new voter does not count");
+
+	/* the flags of one that stays are the new ones */
+	change_members(&solo, (const RaftMember[]) {{1, V}, {2, RAFT_MEMBER_LEARNER}}, 2);
+	lab_check(lab, solo.status.n_peers == 1 && peers[0].flags == RAFT_MEMBER_LEARNER && peers[0].match == 2,
+			  "flags stay, or more than flags changes");
+}
+
+/*
+ * A member that was removed and came back may have another log: what it answers to what it
+ * was asked before counts for nothing, neither as a copy nor as a refusal nor as a sign of life.
+ */
+static void
+membership_former_session(Lab *lab)
+{
+	Solo		solo = boot_members(lab, three, 3, true);
+	const RaftPeerStatus *peers = solo.status.peers;
+	RaftMessage late;
+
+	campaign(&solo, (RaftNodeId[]) {3}, 1);
+	solo_receive(&solo, solo_ack(2, 2, 2));
+	solo_propose(&solo, 1);
+	late = solo_ack(2, 2, 3);
+	late.round = solo_must_send(&solo, RAFT_MSG_APPEND, 2)->round;
+	change_members(&solo, (const RaftMember[]) {{1, V}, {3, V}}, 2);
+	change_members(&solo, three, 3);
+	lab_check(lab, peers[0].id == 2 && peers[0].match == 0, "it does not begin anew");
+
+	solo_receive(&solo, late);
+	lab_check(lab, peers[0].match == 0 && peers[0].contact == 0, "an answer of the former session counts");
+	late.granted = false;
+	late.rejected = late.log_index;
+	late.log_index = 1;
+	solo_receive(&solo, late);
+	lab_check(lab, peers[0].next == 6 && peers[0].contact == 0, "a refusal of the former session counts");
+
+	solo_tick(&solo);
+	late = solo_ack(2, 2, 5);
+	late.round = solo_must_send(&solo, RAFT_MSG_APPEND, 2)->round;
+	solo_receive(&solo, late);
+	lab_check(lab, peers[0].match == 5, "an answer of this session does not count");
+}
+
 const LabTest membership_tests[] = {
+	{"membership_progress_follows", "unit", 0, 1, membership_progress_follows},
+	{"membership_former_session", "unit", 0, 1, membership_former_session},
 	{"membership_formation", "unit", 0, 3, membership_formation},
 	{"membership_wiped_and_new", "unit", 0, 3, membership_wiped_and_new},
 	{"membership_formation_needs_contact", "unit", 0, 3, membership_formation_needs_contact},

@@ -89,7 +89,8 @@ solo_receive(Solo *solo, RaftMessage message)
 void
 solo_tick(Solo *solo)
 {
-	solo->now = solo->actions->deadline;
+	if (solo->now < solo->actions->deadline)
+		solo->now = solo->actions->deadline;
 	solo_step(solo, (RaftEvent) {.type = RAFT_EVENT_TICK});
 }
 

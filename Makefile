@@ -27,9 +27,9 @@ DATA = raft_pg--1.0.sql
 PGFILEDESC = "raft_pg - Raft consensus between PostgreSQL servers"
 
 OBJS = \
-	src/api/cluster.o src/api/identity.o src/api/members.o src/api/propose.o src/api/sessions.o src/api/start.o \
+	src/api/cluster.o src/api/identity.o src/api/members.o src/api/propose.o src/api/sessions.o src/api/skip.o src/api/start.o \
 	src/api/state.o src/api/statement.o src/api/stats.o src/api/wait.o \
-	src/apply/applier.o src/apply/batch.o src/apply/machine.o src/apply/session.o \
+	src/apply/applier.o src/apply/batch.o src/apply/machine.o src/apply/session.o src/apply/skip.o \
 	src/client/outcome.o src/client/proposals.o src/client/waiting.o \
 	src/core/append.o src/core/convert.o src/core/election.o src/core/membership.o src/core/progress.o \
 	src/core/replication.o src/core/step.o src/core/trail.o src/core/writes.o \
@@ -42,7 +42,7 @@ OBJS = \
 	src/net/peer_log.o src/net/refusals.o src/net/stream.o \
 	src/node/actions.o src/node/flusher.o src/node/held.o src/node/publish.o src/node/record.o src/node/space.o \
 	src/node/start.o src/node/worker.o \
-	src/tables/applied.o src/tables/failures.o src/tables/node.o src/tables/resets.o src/tables/table.o \
+	src/tables/applied.o src/tables/failures.o src/tables/node.o src/tables/resets.o src/tables/skips.o src/tables/table.o \
 	src/wire/config.o src/wire/eventlog.o src/wire/frame.o src/wire/names.o src/wire/record.o
 
 REGRESS = $(sort $(notdir $(basename $(wildcard $(here)/sql/*.sql))))

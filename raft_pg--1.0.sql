@@ -28,7 +28,7 @@ CREATE TABLE raft.log (
 COMMENT ON TABLE raft.log IS 'entries of the Raft log of this node, committed or not';
 COMMENT ON COLUMN raft.log.index IS 'position in the log, from 1';
 COMMENT ON COLUMN raft.log.term IS 'term of the leader that took the entry into the log';
-COMMENT ON COLUMN raft.log.kind IS 'no-op, configuration, command or set-apply';
+COMMENT ON COLUMN raft.log.kind IS 'no-op, configuration, command, set-apply or skip';
 COMMENT ON COLUMN raft.log.node_id IS 'node whose session proposed the entry; 0 for the leader itself';
 COMMENT ON COLUMN raft.log.proposed_at IS 'clock of the leader when it took the entry';
 COMMENT ON COLUMN raft.log.command IS 'what was proposed';
@@ -80,9 +80,21 @@ COMMENT ON TABLE raft.failures IS 'the newest raft_pg.max_failures commands whos
 COMMENT ON COLUMN raft.failures.index IS 'position of the command in the log';
 COMMENT ON COLUMN raft.failures.number IS 'counts the failures from the beginning of the log';
 COMMENT ON COLUMN raft.failures.term IS 'term of its entry';
-COMMENT ON COLUMN raft.failures.sqlstate IS 'error code that the apply function raised';
+COMMENT ON COLUMN raft.failures.sqlstate IS 'error code that the apply function raised; 57000 when the command was skipped';
 COMMENT ON COLUMN raft.failures.message IS 'primary message of that error, its first 4096 bytes';
 COMMENT ON COLUMN raft.failures.failed_at IS 'when this node applied it';
+
+CREATE TABLE raft.skips (
+    index      bigint NOT NULL PRIMARY KEY,
+    decided_at bigint NOT NULL,
+    executed   boolean NOT NULL,
+    noted_at   timestamptz NOT NULL
+);
+COMMENT ON TABLE raft.skips IS 'commands that the group has decided not to execute: they have no effects here';
+COMMENT ON COLUMN raft.skips.index IS 'position of the command in the log';
+COMMENT ON COLUMN raft.skips.decided_at IS 'position of the entry by which raft_skip() has decided it';
+COMMENT ON COLUMN raft.skips.executed IS 'this node had executed it before it learned of that, and raft_skip_undone() vouches that its effects were taken back';
+COMMENT ON COLUMN raft.skips.noted_at IS 'when this node skipped it, or when that was vouched for';
 
 -- raft_pg writes these tables without SQL, which fires no trigger: whoever comes here is
 -- somebody else.
@@ -96,9 +108,12 @@ CREATE TRIGGER refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON ra
     EXECUTE FUNCTION raft.refuse_change();
 CREATE TRIGGER refuse_change BEFORE INSERT OR UPDATE ON raft.failures
     EXECUTE FUNCTION raft.refuse_change();
+CREATE TRIGGER refuse_change BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON raft.skips
+    EXECUTE FUNCTION raft.refuse_change();
 ALTER TABLE raft.node ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE raft.applied ENABLE ALWAYS TRIGGER refuse_change;
 ALTER TABLE raft.failures ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE raft.skips ENABLE ALWAYS TRIGGER refuse_change;
 
 -- ---------------------------------------------------------------------------
 -- Between nodes
@@ -229,6 +244,17 @@ CREATE FUNCTION @extschema@.raft_set_apply(apply_function text, timeout interval
 COMMENT ON FUNCTION @extschema@.raft_set_apply(text, interval)
     IS 'the same by its name, with or without argument types';
 
+CREATE FUNCTION @extschema@.raft_skip(index bigint, force boolean DEFAULT false, timeout interval DEFAULT NULL)
+    RETURNS bigint
+    AS 'MODULE_PATHNAME', 'raft_sql_skip' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_skip(bigint, boolean, interval)
+    IS 'decides that the command at index, at which the appliers are stuck, is executed on no node; with force also while a member cannot be asked; for superusers';
+
+CREATE FUNCTION @extschema@.raft_skip_undone(index bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'raft_sql_skip_undone' LANGUAGE c;
+COMMENT ON FUNCTION @extschema@.raft_skip_undone(bigint)
+    IS 'vouches that the effects of a skipped command, which this node had executed, were taken back; for superusers';
+
 -- ---------------------------------------------------------------------------
 -- State
 -- ---------------------------------------------------------------------------
@@ -278,7 +304,8 @@ CREATE FUNCTION raft.stat(OUT node text, OUT node_id integer, OUT group_id uuid,
                           OUT flushes bigint, OUT entries_appended bigint, OUT turns bigint,
                           OUT apply_transactions bigint, OUT commands bigint, OUT failures bigint,
                           OUT apply_retries bigint, OUT apply_error text,
-                          OUT apply_error_time timestamptz, OUT apply_blocked_on text,
+                          OUT apply_error_time timestamptz, OUT apply_error_index bigint,
+                          OUT apply_blocked_on text,
                           OUT apply_blocked_by integer[], OUT apply_blocked_since timestamptz,
                           OUT started_at timestamptz, OUT stats_reset timestamptz)
     RETURNS SETOF record
@@ -328,6 +355,7 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft.failures IS 'of these, commands whose
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_retries IS 'transactions of the applier that failed for reasons of this server and were tried again';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_error IS 'why the applier does not proceed; null when it does';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_error_time IS 'when that happened last';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_error_index IS 'entry that it cannot apply; null when it cannot work on any';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_blocked_on IS 'what the lock is on for which the applier waits now; null when it waits for none';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_blocked_by IS 'processes that keep it waiting; 0 for a prepared transaction';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.apply_blocked_since IS 'when that wait began';
@@ -480,6 +508,8 @@ REVOKE ALL ON FUNCTION @extschema@.raft_start(text, json, text),
                        @extschema@.raft_wait(bigint, bigint, interval),
                        @extschema@.raft_set_apply(regprocedure, interval),
                        @extschema@.raft_set_apply(text, interval),
+                       @extschema@.raft_skip(bigint, boolean, interval),
+                       @extschema@.raft_skip_undone(bigint),
                        @extschema@.raft_state(),
                        @extschema@.raft_is_leader(),
                        @extschema@.raft_leader(),

@@ -161,6 +161,42 @@ SELECT raft_wait(:waiting);
 SELECT apply_error FROM pg_stat_raft;
 SELECT sqlstate, message FROM raft.failures WHERE index = :waiting;
 
+-- or until the group decides that it is not executed
+CREATE OR REPLACE FUNCTION apply_sql(bigint, bytea) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO parent SELECT jsonb_array_length(convert_from($2, 'UTF8')::jsonb);
+END
+$$;
+SELECT index AS waiting FROM raft_propose_async(repeat('[', 100000) || repeat(']', 100000)) \gset
+SELECT index AS behind FROM raft_propose_async('[1, 2, 3, 4]') \gset
+SELECT raft_wait(:behind, timeout => '300 ms');
+SELECT apply_error, apply_error_index - :waiting AS place FROM pg_stat_raft;
+\set VERBOSITY terse
+SELECT raft_skip(NULL);
+SELECT raft_skip(0);
+\echo :LAST_ERROR_SQLSTATE
+SELECT raft_skip(1);
+\echo :LAST_ERROR_SQLSTATE
+BEGIN;
+SELECT raft_skip(:waiting);
+ROLLBACK;
+\set VERBOSITY default
+SELECT raft_skip(:waiting) - :waiting AS place;
+SELECT raft_wait(:behind);
+SELECT index - :waiting AS place, sqlstate, regexp_replace(message, '\d+', 'M') AS message
+    FROM raft.failures WHERE index = :waiting;
+SELECT index - :waiting AS place, decided_at - :waiting AS decided_at, executed FROM raft.skips;
+SELECT index - :waiting AS place, kind FROM raft.log WHERE index >= :waiting ORDER BY index;
+SELECT apply_error, apply_error_index FROM pg_stat_raft;
+SELECT * FROM parent ORDER BY id;
+
+-- what is done cannot be skipped
+\set VERBOSITY sqlstate
+SELECT raft_skip(:waiting);
+SELECT raft_skip(:behind + 1000);
+SELECT raft_skip_undone(:waiting);
+\set VERBOSITY default
+
 -- replaced, the new definition counts; unset, nobody gets commands
 CREATE OR REPLACE FUNCTION apply_sql(bigint, bytea) RETURNS void LANGUAGE sql
     AS 'INSERT INTO parent SELECT 1000 + length($2)';

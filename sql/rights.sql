@@ -23,7 +23,8 @@ CREATE ROLE regress_raft_monitor IN ROLE pg_monitor;
 CREATE ROLE regress_raft_app;
 CREATE ROLE regress_raft_member REPLICATION;
 GRANT EXECUTE ON FUNCTION raft_start(text, json, text), raft_stop(), raft_propose(text, interval),
-    raft_set_apply(regprocedure, interval), raft_set_apply(text, interval) TO regress_raft_app;
+    raft_set_apply(regprocedure, interval), raft_set_apply(text, interval),
+    raft_skip(bigint, boolean, interval), raft_skip_undone(bigint) TO regress_raft_app;
 
 SET ROLE regress_raft_nobody;
 SELECT raft_start();
@@ -34,6 +35,8 @@ SELECT raft_propose('mine');
 SELECT raft_propose_async('mine');
 SELECT raft_wait(1);
 SELECT raft_set_apply(NULL);
+SELECT raft_skip(1);
+SELECT raft_skip_undone(1);
 SELECT raft_state();
 SELECT raft_is_leader();
 SELECT raft_leader();
@@ -90,6 +93,8 @@ SELECT raft_propose('by the application') > 0 AS proposed;
 SELECT raft_propose('\x01'::bytea);
 SELECT raft_set_apply('pg_catalog.set_bit(bytea, bigint, integer)');
 SELECT raft_set_apply('pg_catalog.set_masklen(inet, integer)');
+SELECT raft_skip(1);
+SELECT raft_skip_undone(1);
 RESET ROLE;
 CREATE FUNCTION superuser_function(bigint, bytea) RETURNS void LANGUAGE sql AS '';
 CREATE FUNCTION own_function(bigint, bytea) RETURNS void LANGUAGE sql AS '';

@@ -7,6 +7,7 @@
  * identity.c	raft_reset_identity
  * members.c	the members given to raft_start: checks, group id, first configuration
  * propose.c	raft_propose, raft_propose_async, raft_set_apply
+ * skip.c		raft_skip, raft_skip_undone
  * statement.c	errors of a statement that has proposed something
  * wait.c		raft_wait, and timeouts
  * state.c		raft_state, raft_is_leader, raft_leader, raft.members
@@ -20,6 +21,7 @@
 #define RAFT_API_H
 
 #include "raft_pg.h"
+#include "client/proposals.h"
 #include "group/group.h"
 #include "tables/node.h"
 
@@ -65,6 +67,15 @@ extern Datum raft_members_jsonb(const RaftGivenMembers *members);
  * is NULL; 0 = for ever.
  */
 extern long raft_timeout_arg(FunctionCallInfo fcinfo, int argument);
+
+/* --- propose.c --- */
+
+/* ERROR 25001 where a rollback is still possible, 25006 where nothing may be written. */
+extern void raft_check_may_propose(const char *function);
+
+/* Hands an entry over and waits; ERROR unless it was applied without an error.  Returns its index. */
+extern RaftIndex raft_propose_applied(RaftGroup *group, RaftEntryKind kind, const char *data,
+									  Size size, long timeout_ms);
 
 /* --- statement.c --- */
 

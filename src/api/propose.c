@@ -62,8 +62,8 @@ check_no_block(const char *function)
 }
 
 /* ERROR 25001 where a rollback is still possible, 25006 where nothing may be written. */
-static void
-check_transaction(const char *function)
+void
+raft_check_may_propose(const char *function)
 {
 	if (raft_is_applier)
 		ereport(ERROR,
@@ -127,27 +127,32 @@ jsonb_command_arg(FunctionCallInfo fcinfo)
 	return cstring_to_text(command);
 }
 
-/*
- * Hands a command over and waits, at the longest as argument 1 says; ERROR unless it is
- * applied.  Returns its index.
- */
-static Datum
-propose(FunctionCallInfo fcinfo, const char *function, RaftEntryKind kind,
-		const char *data, Size size)
+RaftIndex
+raft_propose_applied(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+					 long timeout_ms)
 {
-	long		timeout_ms = raft_timeout_arg(fcinfo, 1);
-	RaftGroup  *group;
 	RaftProposalResult result;
 
-	check_transaction(function);
-	group = raft_group_require();
 	raft_propose(group, kind, data, size, RAFT_WAIT_APPLIED, timeout_ms, &result);
 	if (result.outcome == RAFT_OUTCOME_FAILED && result.interrupted == NULL)
 		raft_statement_failed(result.index);
 	raft_proposal_check(group, &result);
 	raft_statement_proposed(result.index);
 	raft_stop_point("answered");
-	PG_RETURN_INT64((int64) result.index);
+	return result.index;
+}
+
+/* The same, at the longest as argument 1 says. */
+static Datum
+propose(FunctionCallInfo fcinfo, const char *function, RaftEntryKind kind,
+		const char *data, Size size)
+{
+	long		timeout_ms = raft_timeout_arg(fcinfo, 1);
+	RaftGroup  *group;
+
+	raft_check_may_propose(function);
+	group = raft_group_require();
+	PG_RETURN_INT64((int64) raft_propose_applied(group, kind, data, size, timeout_ms));
 }
 
 static Datum
@@ -179,7 +184,7 @@ propose_command_async(FunctionCallInfo fcinfo, struct varlena *command)
 	Datum		values[3];
 	bool		nulls[3];
 
-	check_transaction("raft_propose_async()");
+	raft_check_may_propose("raft_propose_async()");
 	group = raft_group_require();
 	if (pg_atomic_read_u32(&group->role) == RAFT_LEADER)
 		raft_propose(group, RAFT_ENTRY_COMMAND, VARDATA_ANY(command), VARSIZE_ANY_EXHDR(command),

@@ -262,6 +262,7 @@ add_counters(Row *row, RaftGroup *group, const RaftGroupStatus *status,
 	add_number(row, applier->retries);
 	add_text(row, applier->last_error);
 	add_time(row, applier->last_error_time);
+	add(row, Int64GetDatum((int64) applier->error_index), applier->error_index == 0);
 	add_lock_wait(row, group);
 	add_time(row, status->started);
 	add_time(row, reset);

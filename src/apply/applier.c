@@ -62,6 +62,8 @@ typedef struct Applier
 {
 	RaftGroup  *group;
 	RaftLogReader *reader;		/* NULL until the state is first loaded */
+	RaftDecisions *decisions;	/* that commands are not executed */
+	RaftBatch  *batch;			/* being applied */
 	bool		loaded;			/* false after an error: what was committed is not sure */
 	MemoryContext batch_context;
 	RaftApplyState state;
@@ -72,6 +74,8 @@ typedef struct Applier
 	RaftTime	store_at;		/* when "applied" has to be stored; 0 = it is */
 	PendingCommit oldest;		/* the commit whose flush is looked for */
 	PendingCommit newest;
+	bool		held;			/* until more is committed: whether the next entry is skipped is open */
+	RaftIndex	alone_until;	/* up to here each entry is a batch of its own, after an error */
 	int			backoff_ms;		/* 0 = the last turn succeeded */
 	RaftTime	retry_at;
 	RaftTime	statistics_at;	/* 0 = nothing to report */
@@ -138,6 +142,7 @@ clear_error(Applier *applier)
 							 (unsigned long long) applier->applied)));
 	applier->status.last_error[0] = '\0';
 	applier->status.last_error_time = 0;
+	applier->status.error_index = 0;
 	raft_publish(&applier->group->applier, &applier->status);
 }
 
@@ -269,26 +274,53 @@ store_applied(Applier *applier)
 	raft_publish(&applier->group->applier, &applier->status);
 }
 
-/* In a transaction, which releases what reading holds when it fails. */
+/* How far a decision that a command is not executed has to be looked for. */
+static RaftIndex
+decisions_end(const Applier *applier, RaftIndex ready)
+{
+	pg_read_barrier();			/* ready was read before */
+	return Min(ready, pg_atomic_read_u64(&applier->group->skips_end));
+}
+
+/* In a transaction, which releases what reading holds when it fails.  NULL: nothing can be applied now. */
 static RaftBatch *
 read_batch(Applier *applier, RaftIndex ready)
 {
-	RaftBatch  *batch;
+	RaftIndex	first = applier->applied + 1;
+	RaftIndex	last = applier->applied < applier->alone_until ? first : ready;
+	RaftIndex	open;
+	RaftBatch  *batch = NULL;
 
 	raft_session_begin();
 	MemoryContextSwitchTo(applier->batch_context);
-	batch = raft_batch_read(applier->reader, applier->applied + 1, ready);
+	raft_decisions_look(applier->decisions, applier->reader, applier->applied,
+						decisions_end(applier, ready));
+	open = raft_decisions_first_open(applier->reader, applier->applied, ready,
+									 pg_atomic_read_u64(&applier->group->skips_end));
+	if (open != 0)
+		last = Min(last, open - 1);
+	if (last >= first)
+		batch = raft_batch_read(applier->reader, applier->decisions, first, last);
 	raft_session_commit();
 	MemoryContextSwitchTo(applier->batch_context);
 	return batch;
 }
 
-static void
+/* False: what comes next has to wait until more is committed. */
+static bool
 apply_batch(Applier *applier, RaftIndex ready)
 {
 	RaftBatch  *batch = read_batch(applier, ready);
 
+	if (batch == NULL)
+	{
+		MemoryContextSwitchTo(TopMemoryContext);
+		MemoryContextReset(applier->batch_context);
+		return false;
+	}
+	applier->batch = batch;
 	raft_batch_apply(batch, applier->stored, &applier->state);
+	applier->batch = NULL;
 	applier->applied += batch->n_applied;
 	if (batch->stored)
 		note_commit(applier);
@@ -298,12 +330,13 @@ apply_batch(Applier *applier, RaftIndex ready)
 		if (applier->store_at == 0)
 			applier->store_at = raft_deadline_in(STORE_DELAY_MS);
 	}
-	if (applier->backoff_ms > 0)
+	if (applier->backoff_ms > 0 && applier->applied >= applier->alone_until)
 		clear_error(applier);
 	publish_batch(applier, batch);
 
 	MemoryContextSwitchTo(TopMemoryContext);
 	MemoryContextReset(applier->batch_context);
+	return true;
 }
 
 static void
@@ -332,7 +365,28 @@ end_work(Applier *applier)
 	pg_atomic_write_u64(&applier->group->apply_since, 0);
 }
 
-/* Applies what is ready.  False: not tried, an error is too recent. */
+/*
+ * While an entry waits to be tried again: has the group decided meanwhile that it is not
+ * to be executed?  The latch was set if so, since more entries are committed.
+ */
+static bool
+is_skipped_now(Applier *applier)
+{
+	RaftIndex	last = decisions_end(applier, pg_atomic_read_u64(&applier->group->ready));
+	RaftIndex	next = applier->applied + 1;
+
+	if (applier->reader == NULL || raft_decisions_complete(applier->decisions, last))
+		return false;
+	raft_session_begin();
+	MemoryContextSwitchTo(applier->batch_context);
+	raft_decisions_look(applier->decisions, applier->reader, applier->applied, last);
+	raft_session_commit();
+	MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContextReset(applier->batch_context);
+	return raft_decisions_find(applier->decisions, next) != 0;
+}
+
+/* Applies what is ready.  False: not all of it, an error is too recent, or a decision is open. */
 static bool
 take_turn(Applier *applier)
 {
@@ -342,7 +396,8 @@ take_turn(Applier *applier)
 	/* others wait with their invalidation messages until we have read ours */
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
-	if (applier->backoff_ms > 0 && raft_now() < applier->retry_at)
+	applier->held = false;
+	if (applier->backoff_ms > 0 && raft_now() < applier->retry_at && !is_skipped_now(applier))
 		return false;
 
 	begin_work(applier);
@@ -362,7 +417,9 @@ take_turn(Applier *applier)
 		if (!worked)
 			pgstat_report_activity(STATE_RUNNING, "applying entries of the Raft log");
 		worked = true;
-		apply_batch(applier, ready);
+		applier->held = !apply_batch(applier, ready);
+		if (applier->held)
+			break;
 		report_statistics(applier);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -371,16 +428,33 @@ take_turn(Applier *applier)
 	if (worked)
 		pgstat_report_activity(STATE_IDLE, NULL);
 	report_statistics(applier);
-	return true;
+	return !applier->held;
 }
 
 /* --- errors of this server --- */
+
+/*
+ * Which entry is to blame?  Certain is only one that was alone in its batch, so from here on
+ * each of them is: those before it are applied, and an error of the commit has its entry, too.
+ */
+static RaftIndex
+find_culprit(Applier *applier)
+{
+	const RaftBatch *batch = applier->batch;
+
+	applier->batch = NULL;
+	if (batch == NULL)
+		return 0;
+	applier->alone_until = batch->current != 0 ? batch->current : batch->first + batch->n - 1;
+	return batch->n == 1 ? batch->first : 0;
+}
 
 /* Rolls back, reports and schedules the next attempt.  In a PG_CATCH block. */
 static void
 handle_error(Applier *applier)
 {
 	ErrorData  *error;
+	RaftIndex	culprit = find_culprit(applier);
 	const char *message;
 	Size		length;
 
@@ -399,13 +473,14 @@ handle_error(Applier *applier)
 
 	applier->backoff_ms = applier->backoff_ms == 0 ? MIN_BACKOFF_MS :
 		Min(applier->backoff_ms * 2, MAX_BACKOFF_MS);
-	applier->retry_at = raft_deadline_in(applier->backoff_ms);
+	applier->retry_at = raft_deadline_in(raft_mutant("no_retry") ? INT_MAX : applier->backoff_ms);
 	applier->loaded = false;
 
 	message = error->message ? error->message : "";
 	length = pg_mbcliplen(message, strlen(message), sizeof(applier->status.last_error) - 1);
 	applier->status.retries++;
 	applier->status.last_error_time = GetCurrentTimestamp();
+	applier->status.error_index = culprit;
 	strlcpy(applier->status.last_error, message, length + 1);
 	raft_publish(&applier->group->applier, &applier->status);
 
@@ -445,7 +520,7 @@ next_timeout(const Applier *applier)
 
 	if (next == 0 || (applier->statistics_at != 0 && applier->statistics_at < next))
 		next = applier->statistics_at;
-	if (applier->backoff_ms > 0)
+	if (applier->backoff_ms > 0 && !applier->held)
 		next = applier->retry_at;
 	timeout = raft_remaining_ms(next);
 	if (applier->oldest.index != 0 && (timeout < 0 || timeout > DURABLE_CHECK_MS))
@@ -500,6 +575,8 @@ applier_body(void *arg)
 	applier = MemoryContextAllocZero(TopMemoryContext, sizeof(Applier));
 	applier->group = attach_to_group(MyDatabaseId);
 	raft_group_get_applier(applier->group, &applier->status);	/* an earlier applier's counters */
+	applier->status.error_index = 0;
+	applier->decisions = raft_decisions_create(TopMemoryContext);
 	applier->state.context = TopMemoryContext;
 	applier->batch_context = AllocSetContextCreate(TopMemoryContext, "raft_pg batch",
 												   ALLOCSET_DEFAULT_SIZES);

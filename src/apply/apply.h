@@ -5,6 +5,7 @@
  *
  * applier.c	main loop: waits for entries, publishes progress, backs off
  * batch.c		one batch of entries, one transaction
+ * skip.c		decisions that a command is not executed
  * machine.c	calls the function that gets the commands; tells errors apart
  * session.c	settings and transactions; what a command must not leave behind
  *
@@ -60,12 +61,46 @@ extern RaftMachine *raft_machine_create(const char *function);
 /* Executes one command.  Raises whatever the function raises. */
 extern void raft_machine_execute(RaftMachine *machine, RaftIndex index, const RaftEntry *entry);
 
+/* --- skip.c --- */
+
+/* SQLSTATE of a command that was skipped, as its recorded result. */
+#define RAFT_ERRCODE_SKIPPED	ERRCODE_OPERATOR_INTERVENTION
+
+/* The decisions that are known, in memory of this context. */
+typedef struct RaftDecisions RaftDecisions;
+
+extern RaftDecisions *raft_decisions_create(MemoryContext context);
+
+/* Looks for those in committed entries up to last that are not applied; inside a transaction. */
+extern void raft_decisions_look(RaftDecisions *decisions, RaftLogReader *reader,
+								RaftIndex applied, RaftIndex last);
+
+/*
+ * The first command up to ready that an entry behind ready, up to last, would skip; 0 = none.
+ * Whether it does is open.
+ */
+extern RaftIndex raft_decisions_first_open(RaftLogReader *reader, RaftIndex applied,
+										   RaftIndex ready, RaftIndex last);
+
+/* Has it looked that far? */
+extern bool raft_decisions_complete(const RaftDecisions *decisions, RaftIndex last);
+
+/* The entry by which the command at index is skipped; 0 = none. */
+extern RaftIndex raft_decisions_find(const RaftDecisions *decisions, RaftIndex index);
+
+/* Which command an entry of kind RAFT_ENTRY_SKIP is about. */
+extern RaftIndex raft_skip_target(const RaftEntry *entry);
+
+/* ERROR unless this node has skipped what the entry at index skips. */
+extern void raft_skip_check(RaftIndex index, const RaftEntry *entry);
+
 /* --- batch.c --- */
 
 /* An entry of a batch and its result. */
 typedef struct RaftBatchEntry
 {
 	RaftEntry	entry;			/* data points into the batch */
+	RaftIndex	skipped_by;		/* the entry that wants it not to be executed; 0 = none */
 	int			sqlstate;		/* 0 = applied without an error */
 	char	   *message;
 } RaftBatchEntry;
@@ -79,6 +114,7 @@ typedef struct RaftBatch
 	int			n_commands;		/* of these, commands */
 	Size		bytes;			/* of the log, in the entries applied */
 	bool		stored;			/* the applied index was stored with them */
+	RaftIndex	current;		/* the entry being applied; 0 = none of them */
 	RaftBatchEntry *entries;
 } RaftBatch;
 
@@ -91,7 +127,8 @@ typedef struct RaftApplyState
 } RaftApplyState;
 
 /* Reads entries from first up to last, as many as make a batch; inside a transaction. */
-extern RaftBatch *raft_batch_read(RaftLogReader *reader, RaftIndex first, RaftIndex last);
+extern RaftBatch *raft_batch_read(RaftLogReader *reader, const RaftDecisions *decisions,
+								  RaftIndex first, RaftIndex last);
 
 /*
  * Applies the batch, or its first part; raft.applied says "stored".  On an error of

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "storage/proc.h"
+#include "tables/skips.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
@@ -41,7 +42,8 @@ typedef struct BatchRun
 } BatchRun;
 
 RaftBatch *
-raft_batch_read(RaftLogReader *reader, RaftIndex first, RaftIndex last)
+raft_batch_read(RaftLogReader *reader, const RaftDecisions *decisions,
+				RaftIndex first, RaftIndex last)
 {
 	RaftBatch  *batch = palloc0(sizeof(RaftBatch));
 	StringInfoData records;
@@ -76,6 +78,8 @@ raft_batch_read(RaftLogReader *reader, RaftIndex first, RaftIndex last)
 					 errmsg("entry %llu of the log is damaged", (unsigned long long) (first + i)),
 					 errdetail_internal("%s", result != RAFT_DECODE_OK ? raft_decode_message(result) :
 										"It carries another index.")));
+		if (batch->entries[i].entry.kind == RAFT_ENTRY_COMMAND)
+			batch->entries[i].skipped_by = raft_decisions_find(decisions, index);
 		offset += length;
 	}
 	batch->bytes = offset;
@@ -86,6 +90,27 @@ static void
 entry_context_callback(void *arg)
 {
 	errcontext("applying entry %llu of the log", *(unsigned long long *) arg);
+}
+
+/* The item's error is its result: counted, and recorded. */
+static void
+record_failure(BatchRun *run, RaftIndex index, const RaftBatchEntry *item)
+{
+	run->applied.failures++;
+	raft_failure_store(index, run->applied.failures, item->entry.term,
+					   item->sqlstate, item->message);
+	run->batch->n_failed++;
+}
+
+/* The same words on every node, whatever the command would have done there. */
+static void
+skip_command(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
+{
+	item->sqlstate = RAFT_ERRCODE_SKIPPED;
+	item->message = psprintf("the command was skipped by the decision of the group at index %llu",
+							 (unsigned long long) item->skipped_by);
+	record_failure(run, index, item);
+	raft_skips_add(index, item->skipped_by, false);
 }
 
 /* Executes a command whose error is its result: rolls its effects back and records it. */
@@ -122,10 +147,7 @@ execute_carefully(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
 		run->machine = NULL;
 		item->sqlstate = error->sqlerrcode;
 		item->message = error->message ? error->message : pstrdup("missing error text");
-		run->applied.failures++;
-		raft_failure_store(index, run->applied.failures, item->entry.term,
-						   item->sqlstate, item->message);
-		run->batch->n_failed++;
+		record_failure(run, index, item);
 	}
 	PG_END_TRY();
 }
@@ -140,6 +162,7 @@ apply_entry(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
 	callback.arg = &context_index;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
+	run->batch->current = index;
 
 	switch (item->entry.kind)
 	{
@@ -151,6 +174,11 @@ apply_entry(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
 
 		case RAFT_ENTRY_COMMAND:
 			run->batch->n_commands++;
+			if (item->skipped_by != 0)
+			{
+				skip_command(run, index, item);
+				break;
+			}
 			if (run->applied.function == NULL)
 				break;			/* nobody wants it: committed is applied */
 
@@ -163,10 +191,15 @@ apply_entry(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
 				raft_machine_execute(run->machine, index, &item->entry);
 			break;
 
+		case RAFT_ENTRY_SKIP:
+			raft_skip_check(index, &item->entry);
+			break;
+
 		default:				/* the core's own entries */
 			break;
 	}
 
+	run->batch->current = 0;
 	error_context_stack = callback.previous;
 }
 
@@ -178,7 +211,8 @@ batch_has_effects(const RaftBatch *batch, const RaftApplyState *state)
 	{
 		uint8		kind = batch->entries[i].entry.kind;
 
-		if (kind == RAFT_ENTRY_SET_APPLY ||
+		if (kind == RAFT_ENTRY_SET_APPLY || kind == RAFT_ENTRY_SKIP ||
+			batch->entries[i].skipped_by != 0 ||
 			(kind == RAFT_ENTRY_COMMAND && state->function != NULL))
 			return true;
 	}
@@ -207,6 +241,7 @@ apply_in_transaction(RaftBatch *batch, RaftIndex stored, RaftApplyState *state, 
 	int			i = 0;
 
 	batch->n_applied = batch->n_failed = batch->n_commands = 0;
+	batch->current = 0;
 	run.applied.failures = state->failures;
 	run.applied.function = state->function;
 

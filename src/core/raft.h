@@ -107,9 +107,10 @@ typedef enum RaftEntryKind
 	RAFT_ENTRY_NOOP = 1,		/* first entry of each leader (§8) */
 	RAFT_ENTRY_CONFIG = 2,		/* a configuration, acts when appended (§6) */
 	RAFT_ENTRY_COMMAND = 3,		/* an application command */
-	RAFT_ENTRY_SET_APPLY = 4	/* names the function that gets the commands */
+	RAFT_ENTRY_SET_APPLY = 4,	/* names the function that gets the commands */
+	RAFT_ENTRY_SKIP = 5			/* names a committed command that is not to be executed */
 } RaftEntryKind;
-#define RAFT_ENTRY_KIND_MAX 4
+#define RAFT_ENTRY_KIND_MAX RAFT_ENTRY_SKIP
 
 /* Who proposed an entry: lets the proposer's own node wake it. */
 typedef struct RaftOrigin

@@ -82,6 +82,7 @@ init_group(RaftGroup *group, LWLock *proposal_lock, char **memory)
 	group->proposal_lock = proposal_lock;
 
 	pg_atomic_init_u64(&group->ready, 0);
+	pg_atomic_init_u64(&group->skips_end, 0);
 	pg_atomic_init_u64(&group->visible, 0);
 	pg_atomic_init_u64(&group->apply_since, 0);
 	pg_atomic_init_u64(&group->durable_applied, 0);
@@ -170,6 +171,7 @@ raft_group_reset_slot(RaftGroup *group, Oid database)
 	group->error_hint[0] = '\0';
 
 	pg_atomic_write_u64(&group->ready, 0);
+	pg_atomic_write_u64(&group->skips_end, 0);
 	pg_atomic_write_u64(&group->visible, 0);
 	pg_atomic_write_u64(&group->apply_since, 0);
 	pg_atomic_write_u64(&group->durable_applied, 0);

@@ -100,6 +100,7 @@ typedef struct RaftApplierStatus
 	uint64		failures;		/* commands whose recorded result is an error */
 	uint64		retries;		/* machine failures, batch tried again */
 	TimestampTz last_error_time;	/* 0 = none */
+	RaftIndex	error_index;	/* the entry that cannot be applied; 0 = none in particular */
 	char		last_error[256];	/* of the machine: why the applier does not proceed */
 } RaftApplierStatus;
 
@@ -179,6 +180,7 @@ typedef struct RaftGroup
 
 	/* hot figures */
 	pg_atomic_uint64 ready;		/* node worker: may be applied up to here */
+	pg_atomic_uint64 skips_end; /* node worker: beyond it no entry skips another; before ready */
 	pg_atomic_uint64 visible;	/* applier: applied up to here */
 	pg_atomic_uint64 durable_applied;	/* applier: durably applied up to here */
 	pg_atomic_uint64 apply_since;	/* applier: its batch began then (RaftTime); 0 = idle */

@@ -70,6 +70,14 @@ raft_node_next_clock(RaftNode *node)
 	return node->clock;
 }
 
+/* The applier looks for such an entry ahead of those it skips, and nowhere else. */
+static void
+note_skip(RaftNode *node, RaftIndex index)
+{
+	if (pg_atomic_read_u64(&node->group->skips_end) < index)
+		pg_atomic_write_u64(&node->group->skips_end, index);
+}
+
 static void
 append_record(StringInfo out, RaftIndex index, const RaftEntry *entry)
 {
@@ -95,6 +103,8 @@ encode_own_records(RaftNode *node, const RaftWrite *write, const RaftEntry *entr
 			entry = entries[write->skip + i];
 			if (entry.kind == RAFT_ENTRY_CONFIG)
 				raft_node_keep_config(node, write->first + i, entry.data, entry.size);
+			else if (entry.kind == RAFT_ENTRY_SKIP)
+				note_skip(node, write->first + i);
 		}
 		else
 			entry.clock = raft_node_next_clock(node);
@@ -131,6 +141,8 @@ note_received(RaftNode *node, const RaftWrite *write)
 		node->clock = Max(node->clock, entry->clock);
 		if (entry->kind == RAFT_ENTRY_CONFIG)
 			raft_node_keep_config(node, write->first + i, entry->data, entry->size);
+		else if (entry->kind == RAFT_ENTRY_SKIP)
+			note_skip(node, write->first + i);
 	}
 }
 
@@ -235,6 +247,7 @@ execute_commit(RaftNode *node, const RaftAction *action)
 	if (action->u.commit.ready > node->ready)
 	{
 		node->ready = action->u.commit.ready;
+		pg_write_barrier();		/* whoever sees it sees skips_end as well */
 		pg_atomic_write_u64(&node->group->ready, node->ready);
 		node->ready_grew = true;
 	}

@@ -351,6 +351,7 @@ raft_node_start(RaftGroup *group, Oid database)
 	introduce(group, &row, recovery.boot_count);
 	node->reader = raft_log_reader_create(group->log, row.log_file);
 	load_clock(node, recovery.boot.last);
+	pg_atomic_write_u64(&group->skips_end, recovery.boot.last); /* the applier will see */
 	for (uint32 i = 0; i < recovery.boot.n_configs; i++)
 		raft_node_keep_config(node, recovery.boot.configs[i].index,
 							  recovery.config_data[i], recovery.config_size[i]);

@@ -66,6 +66,13 @@ static const RaftColumn resets_columns[] = {
 	{"reset_by", NAMEOID, false},
 };
 
+static const RaftColumn skips_columns[] = {
+	{"index", INT8OID, false},
+	{"decided_at", INT8OID, false},
+	{"executed", BOOLOID, false},
+	{"noted_at", TIMESTAMPTZOID, false},
+};
+
 const RaftTable raft_node_table = {
 	"node", RAFT_DELETE_NOBODY, lengthof(node_columns), node_columns
 };
@@ -82,9 +89,13 @@ const RaftTable raft_resets_table = {
 	"resets", RAFT_DELETE_NOBODY, lengthof(resets_columns), resets_columns
 };
 
+const RaftTable raft_skips_table = {
+	"skips", RAFT_DELETE_NOBODY, lengthof(skips_columns), skips_columns
+};
+
 static const RaftTable *const all_tables[] = {
 	&raft_node_table, &raft_applied_table, &raft_failures_table,
-	&raft_peers_table, &raft_resets_table,
+	&raft_peers_table, &raft_resets_table, &raft_skips_table,
 };
 
 const RaftTable *

@@ -47,6 +47,7 @@ extern const RaftTable raft_applied_table;
 extern const RaftTable raft_failures_table;
 extern const RaftTable raft_peers_table;
 extern const RaftTable raft_resets_table;
+extern const RaftTable raft_skips_table;
 
 /* Most columns of any of them. */
 #define RAFT_TABLE_MAX_COLUMNS	8

@@ -58,6 +58,8 @@ raft_entry_kind_name(uint8_t kind)
 			return "command";
 		case RAFT_ENTRY_SET_APPLY:
 			return "set-apply";
+		case RAFT_ENTRY_SKIP:
+			return "skip";
 	}
 	return "?";
 }

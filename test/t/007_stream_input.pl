@@ -101,7 +101,7 @@ $courier->close;
 $courier = $cluster->client($victim, user => 'courier');
 $result = $courier->query($_)
   and is($result->{error}{C}, '42501', "but not: $_")
-  foreach 'TABLE raft.node', 'TABLE raft.peers', 'TABLE raft.resets', 'TABLE raft.log', 'TABLE raft.applied', 'TABLE raft.failures',
+  foreach 'TABLE raft.node', 'TABLE raft.peers', 'TABLE raft.resets', 'TABLE raft.log', 'TABLE raft.applied', 'TABLE raft.failures', 'TABLE raft.skips',
   'DELETE FROM raft.peers', 'SELECT raft.stat()', 'SELECT raft.member_list()', 'SELECT raft_reset_identity()';
 
 # A lock in the way of a stream holds up this one call, and not for ever.

@@ -231,6 +231,21 @@ SELECT raft_propose('and the next') - :json AS place;
 SELECT command FROM applied WHERE index > :json ORDER BY index;
 SELECT raft_propose(NULL::jsonb);
 
+-- a statement does not see what its own commands do, the next one does; in a loop, too
+SELECT raft_propose('new') > 0 AS applied, (SELECT count(*) FROM applied WHERE command = 'new') AS seen;
+SELECT count(*) AS seen FROM applied WHERE command = 'new';
+DO $$
+DECLARE
+    seen bigint;
+BEGIN
+    FOR i IN 1..3 LOOP
+        PERFORM raft_propose('looped');
+        SELECT count(*) INTO seen FROM applied WHERE command = 'looped';
+        RAISE INFO '%', seen;
+    END LOOP;
+END
+$$;
+
 DROP EXTENSION raft_pg;
 DROP TABLE applied, parent, child, server;
 DROP FUNCTION apply, apply_owned, apply_sql, one_argument, a_set;

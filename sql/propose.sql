@@ -65,6 +65,20 @@ $$;
 SELECT count(*), count(DISTINCT command), bool_and(command = convert_to('looped ' || index - :first - 46, 'UTF8')) AS in_order
     FROM raft.log WHERE command LIKE 'looped %';
 
+-- a statement that also writes: a command for each row
+CREATE TABLE noted (index bigint, what text);
+INSERT INTO noted SELECT raft_propose('noted ' || i), 'noted ' || i FROM generate_series(1, 3) AS i;
+WITH written AS (INSERT INTO noted VALUES (NULL, 'behind a write') RETURNING what)
+    SELECT count(raft_propose(what)) FROM written;
+SELECT what, count(raft.log.index), bool_and(noted.index = raft.log.index) AS same_place
+    FROM noted LEFT JOIN raft.log ON command = convert_to(what, 'UTF8') GROUP BY what ORDER BY what;
+-- and what is not executed proposes nothing
+WITH unread AS (SELECT raft_propose('not executed')) SELECT 1 AS one;
+SELECT 1 AS one WHERE false AND raft_propose('not executed') > 0;
+EXPLAIN (COSTS OFF) SELECT raft_propose('not executed');
+SELECT count(*) FROM raft.log WHERE command = 'not executed';
+DROP TABLE noted;
+
 -- without waiting
 SELECT index AS async_index, term AS async_term, is_leader FROM raft_propose_async('async') \gset
 SELECT :async_index > :first AS placed, :'is_leader' AS is_leader;

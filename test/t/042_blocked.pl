@@ -103,6 +103,15 @@ like($said, qr/LOG:  raft_pg: canceling process $pid, which keeps a node/, 'the 
 like($said, qr/LOG:  raft_pg: terminating process $pid, which keeps a node/, 'and terminated');
 like($said, qr/DETAIL:  The Raft applier .* has waited longer .* for a lock on relation \d+ of database \d+/, 'and why');
 
+# A statement that holds what its own command needs waits for itself.
+my $own = $cluster->client('a');
+my $answer = $own->query(q{WITH held AS (UPDATE counter SET n = n RETURNING n) SELECT raft_propose('waits for its proposer'::text) FROM held});
+is($answer->{error}{C}, '08007', 'a statement that waits for itself is ended, too');
+like($answer->{error}{D} // '', qr/committed at index \d+/, 'and told that its command stands');
+ok($cluster->wait_same_state('a'), 'which is applied');
+is(sql(q{SELECT count(*) FROM commands WHERE command = 'waits for its proposer'}), 1, 'once');
+$own->close;
+
 # --- who waits before the applier ---
 
 my ($reader, $reader_pid) = holder('SELECT count(*) FROM commands');

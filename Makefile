@@ -14,7 +14,7 @@
 #   make mutants [MUTANT=]        old bugs put back: each must be found
 #   make fuzz [SECONDS=60]        any bytes, for the decoders and a core
 #   make explore [SECONDS=600]    every order of events, as deep as the time allows
-#   make bench [CLIENTS= DURATION= ROUNDS=]        beside quorum replication
+#   make bench [CLIENTS= DURATION= ROUNDS=]        beside quorum replication; also IDLE=30, MEMORY=10min, FAILOVER=20
 
 PG_CONFIG ?= pg_config
 

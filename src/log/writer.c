@@ -170,7 +170,7 @@ check_write(const RaftLogMeta *meta, const RaftWrite *write, const char *records
 	if (seen != size)
 		elog(FATAL, "the records to write to the Raft log are malformed");
 	if (size > free_after(meta))
-		elog(FATAL, "%zu bytes do not fit the %zu bytes that are free in the Raft log",
+		elog(FATAL, "%zu bytes do not fit the " UINT64_FORMAT " bytes that are free in the Raft log",
 			 size, free_after(meta));
 }
 

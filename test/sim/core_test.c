@@ -748,15 +748,7 @@ core_many_writes(Lab *lab)
 static void
 core_first_after_compaction(Lab *lab)
 {
-	RaftRun		run = {.first = 5, .term = 2};
-	RaftConfig	config = {.index = 1, .identified = true, .n_members = 2, .members = {
-			{.id = 1, .flags = RAFT_MEMBER_VOTER}, {.id = 2, .flags = RAFT_MEMBER_VOTER}
-		}};
-	RaftBoot	boot = {
-		.term = 2, .first = 5, .last = 6, .base_term = 2, .commit = 4, .applied = 4,
-		.runs = &run, .n_runs = 1, .configs = &config, .n_configs = 1
-	};
-	Solo		solo = solo_boot_from(lab, &boot);
+	Solo		solo = solo_boot_compacted(lab);
 
 	solo_receive(&solo, solo_append(4, 5, 3, 4, NULL, 0));
 	solo_durable(&solo);
@@ -819,23 +811,11 @@ core_window_of_bytes(Lab *lab)
 static void
 core_compacted_below_a_peer(Lab *lab)
 {
-	RaftRun		run = {.first = 5, .term = 2};
-	RaftConfig	config = {.index = 1, .identified = true, .n_members = 2, .members = {
-			{.id = 1, .flags = RAFT_MEMBER_VOTER}, {.id = 2, .flags = RAFT_MEMBER_VOTER}
-		}};
-	RaftBoot	boot = {
-		.term = 2, .first = 5, .last = 6, .base_term = 2, .commit = 4, .applied = 4,
-		.runs = &run, .n_runs = 1, .configs = &config, .n_configs = 1
-	};
-	Solo		solo = solo_boot_from(lab, &boot);
-	RaftMessage rejection = solo_ack(2, 3, 0);
+	Solo		solo = solo_boot_compacted(lab);
 
 	solo_become_leader(&solo, 2, 2);
 	solo_durable(&solo);
-	rejection.granted = false;
-	rejection.floor = 0;
-	rejection.rejected = 6;
-	solo_receive(&solo, rejection);
+	solo_receive(&solo, solo_rejection(2, 3, 0, 6));
 	lab_check(lab, solo.status.peers[0].next == 1 && solo_sent(&solo, RAFT_MSG_APPEND, 0) == NULL,
 			  "entries that are gone are sent");
 	solo_tick(&solo);
@@ -849,7 +829,6 @@ core_odd_answers(Lab *lab)
 {
 	const RaftTerm terms[] = {2, 2, 2, 2};
 	Solo		solo = solo_boot(lab, 3, 2, 0, terms, 4);
-	RaftMessage answer = solo_ack(2, 3, 2);
 	RaftIndex	next;
 
 	solo_become_leader(&solo, 2, 3);
@@ -857,18 +836,14 @@ core_odd_answers(Lab *lab)
 	next = solo.status.peers[0].next;
 
 	/* it has less than what it was asked to follow: probing goes on */
-	solo_receive(&solo, answer);
+	solo_receive(&solo, solo_ack(2, 3, 2));
 	lab_check(lab, solo.status.peers[0].state == RAFT_PROBE && solo.status.peers[0].match == 2,
 			  "an answer below the probe ends the probing");
 
 	/* it refuses what it was not sent */
-	answer.granted = false;
-	answer.floor = 0;
-	answer.rejected = next + 10;
-	solo_receive(&solo, answer);
+	solo_receive(&solo, solo_rejection(2, 3, 2, next + 10));
 	lab_check(lab, solo.status.peers[0].next == next, "next follows a refusal of nothing");
-	answer.rejected = 0;
-	solo_receive(&solo, answer);
+	solo_receive(&solo, solo_rejection(2, 3, 2, 0));
 	lab_check(lab, !solo.status.peers[0].lost && solo.status.peers[0].next == next,
 			  "a refusal of the beginning of every log means something");
 }

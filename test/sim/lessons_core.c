@@ -292,11 +292,7 @@ lesson_leader_without_quorum_steps_down(Lab *lab)
 	solo_become_leader(&solo, 1, 5);
 	start = solo.now;
 	solo_durable(&solo);
-	while (solo.status.role == RAFT_LEADER && solo.now < start + 4 * SOLO_TIMEOUT)
-	{
-		solo_tick(&solo);
-		solo_receive(&solo, solo_ack(2, 2, 2));	/* one of four peers is no quorum */
-	}
+	solo_hear_only(&solo, solo_ack(2, 2, 2));	/* one of four peers is no quorum */
 	lab_check(lab, solo.status.role == RAFT_FOLLOWER, "a leader without a quorum stays");
 	lab_check(lab, solo.now <= start + 2 * SOLO_TIMEOUT, "it took %llu ms to step down",
 			  (unsigned long long) ((solo.now - start) / MS));
@@ -364,7 +360,7 @@ lesson_stale_reply_is_dropped(Lab *lab)
 {
 	const RaftTerm terms[] = {2, 2, 2};
 	Solo		solo = solo_boot(lab, 3, 2, 0, terms, 3);
-	RaftMessage rejection = solo_ack(2, 3, 1);
+	RaftMessage rejection = solo_rejection(2, 3, 1, 4);
 	RaftIndex	next;
 
 	solo_become_leader(&solo, 2, 3);
@@ -377,9 +373,6 @@ lesson_stale_reply_is_dropped(Lab *lab)
 	solo_receive(&solo, solo_ack(2, 3, 5));
 	lab_check(lab, solo.status.peers[0].match == 5, "an acknowledgement was not counted");
 	next = solo.status.peers[0].next;
-	rejection.granted = false;
-	rejection.rejected = 4;
-	rejection.floor = 0;
 	rejection.round = 1;
 	solo_receive(&solo, rejection);
 	lab_check(lab, solo.status.peers[0].match == 5 && solo.status.peers[0].next == next,
@@ -522,17 +515,14 @@ lesson_backup_skips_whole_terms(Lab *lab)
 {
 	RaftTerm	terms[200];
 	Solo		solo;
-	RaftMessage rejection = solo_ack(2, 5, 30);
+	RaftMessage rejection;
 
 	for (size_t i = 0; i < lengthof(terms); i++)
 		terms[i] = i < 50 ? 2 : 4;
 	solo = solo_boot(lab, 3, 4, 0, terms, lengthof(terms));
 	solo_become_leader(&solo, 4, 3);
 	solo_durable(&solo);
-	rejection.granted = false;
-	rejection.floor = 0;
-	rejection.rejected = solo.status.peers[0].next - 1;
-	rejection.log_index = 150;	/* its entry there is of term 3: we have none */
+	rejection = solo_rejection(2, 5, 150, solo.status.peers[0].next - 1);	/* of term 3: we have none */
 	rejection.log_term = 3;
 	solo_receive(&solo, rejection);
 	lab_check(lab, solo.status.peers[0].next == 52, "after a rejection next is %llu, not 52",

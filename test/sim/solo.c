@@ -75,6 +75,21 @@ solo_boot(Lab *lab, uint32_t n, RaftTerm term, RaftNodeId vote, const RaftTerm *
 	return solo_boot_from(lab, &boot);
 }
 
+Solo
+solo_boot_compacted(Lab *lab)
+{
+	RaftRun		run = {.first = 5, .term = 2};
+	RaftConfig	config = {.index = 1, .identified = true, .n_members = 2, .members = {
+			{.id = 1, .flags = RAFT_MEMBER_VOTER}, {.id = 2, .flags = RAFT_MEMBER_VOTER}
+		}};
+	RaftBoot	boot = {
+		.term = 2, .first = 5, .last = 6, .base_term = 2, .commit = 4, .applied = 4,
+		.runs = &run, .n_runs = 1, .configs = &config, .n_configs = 1
+	};
+
+	return solo_boot_from(lab, &boot);
+}
+
 void
 solo_receive(Solo *solo, RaftMessage message)
 {
@@ -193,6 +208,17 @@ solo_ack(RaftNodeId from, RaftTerm term, RaftIndex match)
 }
 
 RaftMessage
+solo_rejection(RaftNodeId from, RaftTerm term, RaftIndex last, RaftIndex rejected)
+{
+	RaftMessage message = solo_ack(from, term, last);
+
+	message.granted = false;
+	message.floor = 0;
+	message.rejected = rejected;
+	return message;
+}
+
+RaftMessage
 solo_vote_request(RaftNodeId from, RaftTerm term, RaftIndex last, RaftTerm last_term)
 {
 	return (RaftMessage) {
@@ -242,4 +268,16 @@ solo_become_leader(Solo *solo, RaftTerm term, uint32_t n)
 	for (RaftNodeId i = 2; i <= 1 + n / 2; i++)
 		solo_receive(solo, solo_vote_reply(RAFT_MSG_VOTE_REPLY, i, term + 1, round, true));
 	lab_check(solo->lab, solo->status.role == RAFT_LEADER, "no leadership after a quorum of votes");
+}
+
+void
+solo_hear_only(Solo *solo, RaftMessage answer)
+{
+	RaftTime	start = solo->now;
+
+	while (solo->status.role == RAFT_LEADER && solo->now < start + 4 * SOLO_TIMEOUT)
+	{
+		solo_tick(solo);
+		solo_receive(solo, answer);
+	}
 }

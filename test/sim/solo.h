@@ -33,6 +33,8 @@ extern void solo_step(Solo *solo, RaftEvent event);
 extern Solo solo_boot_from(Lab *lab, const RaftBoot *boot);
 extern Solo solo_boot(Lab *lab, uint32_t n, RaftTerm term, RaftNodeId vote,
 					  const RaftTerm *terms, uint32_t n_terms);
+/* Of two voters; what is left of its log are the entries 5 and 6, of term 2. */
+extern Solo solo_boot_compacted(Lab *lab);
 extern void solo_receive(Solo *solo, RaftMessage message);
 extern void solo_tick(Solo *solo);
 extern void solo_durable(Solo *solo);
@@ -46,6 +48,8 @@ extern const RaftMessage *solo_must_send(const Solo *solo, RaftMessageType type,
 extern RaftMessage solo_append(RaftTerm term, RaftIndex previous, RaftTerm previous_term,
 							   RaftIndex commit, const RaftTerm *terms, uint32_t n);
 extern RaftMessage solo_ack(RaftNodeId from, RaftTerm term, RaftIndex match);
+/* An append was refused that was to follow "rejected"; the log there ends at "last". */
+extern RaftMessage solo_rejection(RaftNodeId from, RaftTerm term, RaftIndex last, RaftIndex rejected);
 extern RaftMessage solo_vote_request(RaftNodeId from, RaftTerm term, RaftIndex last,
 									 RaftTerm last_term);
 extern RaftMessage solo_vote_reply(RaftMessageType type, RaftNodeId from, RaftTerm term,
@@ -54,5 +58,8 @@ extern RaftMessage solo_vote_reply(RaftMessageType type, RaftNodeId from, RaftTe
 extern uint64_t solo_begin_prevote(Solo *solo);
 extern uint64_t solo_begin_vote(Solo *solo, RaftTerm term, uint32_t n);
 extern void solo_become_leader(Solo *solo, RaftTerm term, uint32_t n);
+
+/* A leader hears this and nothing else, until it gives up: for four election timeouts at most. */
+extern void solo_hear_only(Solo *solo, RaftMessage answer);
 
 #endif							/* RAFT_TEST_SIM_SOLO_H */

@@ -329,8 +329,15 @@ back_up(RaftCore *core, RaftProgress *progress, const RaftMessage *message)
 	guess = trail_last_not_above(&core->trail, message->log_index, message->log_term);
 	if (MUTANT(BACKUP_BY_ONE))
 		guess = message->rejected - 1;
-	guess = raft_min(guess, message->rejected - 1);
-	progress_probe(core, progress, raft_max(guess, progress->match) + 1);
+	guess = raft_max(raft_min(guess, message->rejected - 1), progress->match);
+	progress_probe(core, progress, guess + 1);
+
+	/*
+	 * It has our entry there: something behind it was lost, or is late on a network that
+	 * keeps no order.  What follows need not wait for the answer to a probe.
+	 */
+	if (guess == message->log_index && trail_term_at(&core->trail, guess) == message->log_term)
+		progress_replicate(core, progress);
 }
 
 /*
@@ -407,6 +414,21 @@ quorum_deadline(const RaftCore *core)
 }
 
 /*
+ * When a peer gets its next heartbeat.  One that is there and has left something unanswered may
+ * not have got it, and a commit may be waiting for that: it is asked sooner.
+ */
+static RaftTime
+heartbeat_at(const RaftCore *core, const RaftProgress *progress)
+{
+	RaftTime	interval = core->settings.heartbeat_interval;
+	bool		waiting = progress->state == RAFT_PROBE ? progress->probing : progress->inflight.count > 0;
+
+	if (waiting && core->now < progress->contact + interval)
+		return progress->sent + interval / 4;
+	return progress->sent + interval;
+}
+
+/*
  * The leader's deadlines: check quorum, a stuck disk, commit notices, heartbeats, and what
  * a step left to the next.
  */
@@ -424,7 +446,7 @@ replication_tick(RaftCore *core)
 		bool		notice = core->now >= core->notice_deadline &&
 			progress->state == RAFT_REPLICATE && progress->told_commit < core->commit;
 
-		if (notice || core->now >= progress->sent + core->settings.heartbeat_interval)
+		if (notice || core->now >= heartbeat_at(core, progress))
 			send_heartbeat(core, progress);
 		if (progress->more)
 			replicate(core, progress);
@@ -459,6 +481,6 @@ replication_deadline(const RaftCore *core)
 	deadline = raft_min(deadline, quorum_deadline(core));
 	for (uint32_t i = 0; i < core->n_progress; i++)
 		deadline = raft_min(deadline, core->progress[i].more ? core->now :
-							core->progress[i].sent + core->settings.heartbeat_interval);
+							heartbeat_at(core, &core->progress[i]));
 	return deadline;
 }

@@ -713,6 +713,7 @@ extern const LabTest formation_tests[];
 extern const LabTest lesson_tests[];
 extern const LabTest lesson_core_tests[];
 extern const LabTest lesson_fault_tests[];
+extern const LabTest unordered_tests[];
 extern const LabTest codec_tests[];
 extern const LabTest core_tests[];
 extern const LabTest membership_tests[];

@@ -170,6 +170,85 @@ lesson_late_votes_count_in_their_term(Lab *lab)
 	lab_check(lab, solo.status.role == RAFT_LEADER, "a slow disk costs the election");
 }
 
+/*
+ * An append that overtook its predecessor is refused, and so is the one behind a lost one: what
+ * is missing leaves at once, and what comes then does not wait for an answer.
+ */
+static void
+lesson_a_gap_is_filled_at_once(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	RaftMessage refusal = solo_ack(2, 2, 2);
+	const RaftMessage *append;
+
+	solo_become_leader(&solo, 1, 3);
+	solo_durable(&solo);
+	solo_receive(&solo, solo_ack(2, 2, 2));
+	solo_propose(&solo, 1);
+	solo_propose(&solo, 1);
+	refusal.granted = false;
+	refusal.floor = 0;
+	refusal.log_term = 2;
+	refusal.rejected = 3;
+	refusal.round = solo_must_send(&solo, RAFT_MSG_APPEND, 2)->round;
+	solo_receive(&solo, refusal);
+	append = solo_must_send(&solo, RAFT_MSG_APPEND, 2);
+	lab_check(lab, append->log_index == 2 && append->n_entries == 2, "what is missing is not sent");
+	solo_propose(&solo, 1);
+	append = solo_must_send(&solo, RAFT_MSG_APPEND, 2);
+	lab_check(lab, append->log_index == 4 && append->n_entries == 1, "what comes waits for an answer");
+
+	/* where the logs differ, a probe has to find the place */
+	solo_receive(&solo, solo_ack(2, 2, 2));
+	refusal.log_index = 3;
+	refusal.log_term = 1;
+	refusal.rejected = 4;
+	refusal.round = append->round;
+	solo_receive(&solo, refusal);
+	solo_propose(&solo, 1);
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND, 2) == NULL, "no probe where the logs differ");
+}
+
+/*
+ * A peer that is there and does not answer is asked again before a heartbeat is due: what it
+ * was sent may be lost.  A silent one is not.
+ */
+static void
+lesson_a_lost_message_is_asked_for_soon(Lab *lab)
+{
+	Solo		solo = solo_boot(lab, 3, 1, 0, NULL, 0);
+	RaftTime	interval = 100 * MS;
+	RaftTime	sent;
+
+	solo_become_leader(&solo, 1, 3);
+	solo_durable(&solo);
+	solo_receive(&solo, solo_ack(2, 2, 2));
+	solo.now = solo.actions->deadline + interval;
+	solo_step(&solo, (RaftEvent) {.type = RAFT_EVENT_TICK});
+	solo_receive(&solo, solo_ack(2, 2, 2));
+	solo_propose(&solo, 1);
+	solo_durable(&solo);
+	sent = solo.now;
+	lab_check(lab, solo_sent(&solo, RAFT_MSG_APPEND, 2) == NULL && solo.status.peers[0].inflight == 1,
+			  "nothing is on its way");
+	while (solo_sent(&solo, RAFT_MSG_APPEND, 2) == NULL)
+		solo_tick(&solo);
+	lab_check(lab, solo.now == sent + interval / 4, "asked after %llu us",
+			  (unsigned long long) (solo.now - sent));
+
+	/* it does not answer that either: once it is silent, heartbeats are all it gets */
+	while (solo.now < sent + 2 * interval)
+		solo_tick(&solo);
+	while (solo_sent(&solo, RAFT_MSG_APPEND, 2) == NULL)
+		solo_tick(&solo);
+	sent = solo.now;
+	do
+		solo_tick(&solo);
+	while (solo_sent(&solo, RAFT_MSG_APPEND, 2) == NULL);
+	lab_check(lab, solo.now == sent + interval, "a silent peer is asked after %llu us",
+			  (unsigned long long) (solo.now - sent));
+}
+
 /* A vote that comes late does not count in a newer campaign. */
 static void
 lesson_late_vote_is_not_counted(Lab *lab)
@@ -585,6 +664,8 @@ const LabTest lesson_core_tests[] = {
 	{"lesson_timer_restarts_only_on_reason", "lesson", 0, 5, lesson_timer_restarts_only_on_reason},
 	{"lesson_late_prevotes_count", "lesson", 0, 5, lesson_late_prevotes_count},
 	{"lesson_late_votes_count_in_their_term", "lesson", 0, 5, lesson_late_votes_count_in_their_term},
+	{"lesson_a_gap_is_filled_at_once", "lesson", 0, 1, lesson_a_gap_is_filled_at_once},
+	{"lesson_a_lost_message_is_asked_for_soon", "lesson", 0, 1, lesson_a_lost_message_is_asked_for_soon},
 	{"lesson_late_vote_is_not_counted", "lesson", 0, 5, lesson_late_vote_is_not_counted},
 	{"lesson_one_vote_per_term", "lesson", 0, 5, lesson_one_vote_per_term},
 	{"lesson_vote_compares_term_then_index", "lesson", 0, 5, lesson_vote_compares_term_then_index},

@@ -32,7 +32,7 @@ static Lab	the_lab = {.plan = &the_plan};
 static const LabTest *suites[] = {
 	NULL,						/* the scripts, when there are any */
 	codec_tests, core_tests, membership_tests, plan_tests, linearize_tests, image_tests,
-	lesson_core_tests, lesson_fault_tests, lesson_tests,
+	lesson_core_tests, lesson_fault_tests, lesson_tests, unordered_tests,
 	ladder_a_tests, ladder_b_tests, ladder_c_tests, formation_tests, simulate_tests, eventlog_tests
 };
 

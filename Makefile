@@ -11,7 +11,7 @@
 #   make coverage [SEEDS=]        lines and branches of src/core and src/wire that they reach
 #   make simulate SEEDS=1000000   anything that can happen to a group, drawn from seeds
 #   make replay FILE= [TRACE=1]   what servers recorded (raft_pg.record_events)
-#   make mutants [MUTANT=]        old bugs put back: each must be found
+#   make mutants [MUTANT=]        old bugs put back, of the algorithm and of the servers: each must be found
 #   make fuzz [SECONDS=60]        any bytes, for the decoders and a core
 #   make explore [SECONDS=600]    every order of events, as deep as the time allows
 #   make bench [CLIENTS= DURATION= ROUNDS=]        beside quorum replication; also IDLE=30, MEMORY=10min, FAILOVER=20
@@ -122,7 +122,19 @@ demo:
 bench:
 	@PG_CONFIG='$(PG_CONFIG)' $(here)/test/bench/propose
 
-ladder simulate scripts coverage mutants replay:
+# Of the algorithm, in the laboratory, and of the host, in servers.  One name may be both's;
+# the laboratory says when it is nobody's.
+mutant := $(if $(filter command,$(firstword $(origin MUTANT))),$(MUTANT))
+mutants:
+	@if ! grep -q '^$(mutant) ' $(here)/test/mutants || \
+		grep -q 'MUTANT_$(mutant)\>' $(here)/src/core/mutants.h $(here)/test/sim/host_mutants.h; then \
+		$(MAKE) --no-print-directory -C $(here)/test/sim $@; \
+	fi
+	@if [ -z '$(mutant)' ] || grep -q '^$(mutant) ' $(here)/test/mutants; then \
+		PG_CONFIG='$(PG_CONFIG)' ONLY=mutants MUTANT='$(mutant)' $(here)/test/run; \
+	fi
+
+ladder simulate scripts coverage replay:
 	@$(MAKE) --no-print-directory -C $(here)/test/sim $@
 
 fuzz explore:

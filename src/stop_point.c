@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "miscadmin.h"
@@ -22,9 +23,17 @@
 
 #define LOOK_AGAIN_US	1000
 
+/* Was the point cleared, and set again, between two looks at its file? */
+static bool
+is_another(const struct stat *now, const struct stat *before)
+{
+	return now->st_ino != before->st_ino ||
+		now->st_ctim.tv_sec != before->st_ctim.tv_sec || now->st_ctim.tv_nsec != before->st_ctim.tv_nsec;
+}
+
 /* What the point's file asks this process for, in "action"; false when nothing. */
 static bool
-is_set(const char *name, char action[16])
+is_set(const char *name, char action[16], struct stat *which)
 {
 	char		path[MAXPGPATH];
 	FILE	   *file;
@@ -37,6 +46,8 @@ is_set(const char *name, char action[16])
 	if (file == NULL)
 		return false;
 	words = fscanf(file, "%15s %d", action, &pid);
+	if (fstat(fileno(file), which) != 0)
+		words = 0;
 	fclose(file);
 	return words == 1 || (words == 2 && pid == MyProcPid);
 }
@@ -62,13 +73,18 @@ raft_stop_point(const char *name)
 {
 	int			saved_errno = errno;
 	char		action[16];
+	struct stat now;
+	struct stat first;
 	bool		announced = false;
 
-	while (is_set(name, action))
+	while (is_set(name, action, &now))
 	{
+		if (announced && is_another(&now, &first))
+			break;				/* for whoever comes next, or this process the next time */
 		if (!announced)
 			announce(name);
 		announced = true;
+		first = now;
 		if (strcmp(action, "error") == 0)
 			ereport(ERROR, (errmsg("stop point \"%s\"", name)));
 		if (strcmp(action, "damage") == 0)
@@ -88,8 +104,9 @@ bool
 raft_mutant(const char *name)
 {
 	char		action[16];
+	struct stat which;
 
-	return is_set(name, action) && strcmp(action, "mutant") == 0;
+	return is_set(name, action, &which) && strcmp(action, "mutant") == 0;
 }
 
 #endif							/* RAFT_STOP_POINTS */

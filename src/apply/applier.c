@@ -26,13 +26,13 @@
 #include "client/proposals.h"
 #include "group/group.h"
 #include "group/workers.h"
+#include "host_mutants.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "reminder.h"
-#include "stop_point.h"
 #include "storage/ipc.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
@@ -392,6 +392,7 @@ take_turn(Applier *applier)
 {
 	bool		worked = false;
 
+	raft_stop_point("applier_turn");
 	CHECK_FOR_INTERRUPTS();
 	/* others wait with their invalidation messages until we have read ours */
 	if (catchupInterruptPending)
@@ -407,7 +408,11 @@ take_turn(Applier *applier)
 	for (;;)
 	{
 		RaftIndex	ready = pg_atomic_read_u64(&applier->group->ready);
+		uint32		bytes;
 
+		if (RAFT_HOST_MUTANT(APPLY_EARLY))
+			ready = Max(ready, raft_log_batch_end(applier->reader, applier->applied + 1, PG_UINT64_MAX,
+												  RAFT_MAX_BATCH_BYTES, &bytes));
 		begin_work(applier);
 		store_applied(applier);
 		check_durable(applier);

@@ -15,8 +15,8 @@
 #include <sys/time.h>
 
 #include "access/xlog.h"
+#include "host_mutants.h"
 #include "node/node.h"
-#include "stop_point.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -155,7 +155,7 @@ execute_write(RaftNode *node, const RaftEvent *event, const RaftWrite *write)
 	if (write->truncate_from != 0)
 	{
 		forget_configs(node, write->truncate_from);
-		if (write->truncate_from <= node->range_last)
+		if (write->truncate_from <= node->range_last && !RAFT_HOST_MUTANT(SEND_CACHE_KEPT))
 			node->range_first = node->range_last = 0;
 	}
 
@@ -433,7 +433,7 @@ report_durable(RaftNode *node)
 		return false;
 	flushed = GetFlushRecPtr(NULL);
 	while (n < node->n_unflushed &&
-		   (node->unflushed[n].end <= flushed || raft_mutant("durable_before_flush")))
+		   (node->unflushed[n].end <= flushed || RAFT_HOST_MUTANT(DURABLE_BEFORE_FLUSH)))
 		n++;
 	if (n == 0)
 		return false;

@@ -27,10 +27,10 @@
 #include "group/group.h"
 #include "group/shared.h"
 #include "group/workers.h"
+#include "host_mutants.h"
 #include "miscadmin.h"
 #include "node/node.h"
 #include "postmaster/interrupt.h"
-#include "stop_point.h"
 #include "storage/ipc.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
@@ -302,6 +302,7 @@ wait_for_work(RaftNode *node)
 static void
 turn(RaftNode *node)
 {
+	raft_stop_point("turn");
 	MemoryContextReset(node->turn_context);
 	MemoryContextSwitchTo(node->turn_context);
 	node->now = raft_now();
@@ -312,6 +313,8 @@ turn(RaftNode *node)
 	report_unreachable(node);
 	greet_arrivals(node);
 	raft_node_settle(node);
+	if (RAFT_HOST_MUTANT(TICK_FIRST))
+		tick(node);
 	receive(node);
 	observe_applier(node);
 	watch_applier(node);

@@ -34,11 +34,20 @@ use PostgreSQL::Test::Utils;
 use RaftClient;
 use RaftProxy;
 use Test::More;
+use Test2::API ();
 use Time::HiRes qw(sleep time);
 
 our $patience = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 90;    # seconds
 
 my @clusters;
+
+# Once an old bug that was put back (test/mutants) is found, nothing else is of interest.
+Test2::API::test2_stack()->top->listen(
+	sub {
+		my ($hub, $event) = @_;
+		my $assertion = $event->facet_data->{assert};
+		exit 1 if $assertion && !$assertion->{pass};
+	}) if $ENV{RAFT_MUTANT};
 
 # Options: nodes (names), proxy (the servers reach each other through RaftProxy),
 # hosts (by which names, then: {node => host}), settings ({name => value} for every
@@ -91,6 +100,17 @@ sub new
 		waitpid $pid, 0;
 		BAIL_OUT('initdb failed') if $? != 0;
 	}
+	# An old bug that this script is to find: see test/mutants.
+	if ($ENV{RAFT_MUTANT})
+	{
+		foreach my $name (@{ $self->{names} })
+		{
+			my $directory = $self->{nodes}{$name}->data_dir . '/raft_pg_stop';
+
+			mkdir $directory or die "$directory: $!";
+			PostgreSQL::Test::Utils::append_to_file("$directory/$ENV{RAFT_MUTANT}", "mutant\n");
+		}
+	}
 	foreach my $name (@{ $self->{names} })
 	{
 		$self->{nodes}{$name}->append_conf('postgresql.conf',
@@ -138,9 +158,9 @@ sub conninfo
 
 sub members
 {
-	my ($self) = @_;
+	my ($self, @names) = @_;
 	return JSON::PP->new->canonical->encode(
-		{ map { $_ => $self->conninfo($_) } $self->names });
+		{ map { $_ => $self->conninfo($_) } @names ? @names : $self->names });
 }
 
 sub start_servers

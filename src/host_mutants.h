@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * host_mutants.h
+ *	  Old bugs of the host that a test can put back, to prove that the tests find
+ *	  them, as core/mutants.h has those of the algorithm.
+ *
+ * They exist only in a build with RAFT_STOP_POINTS (stop_point.h).  A mutant is there
+ * while the directory of the stop points holds a file of its name that says "mutant".
+ * test/mutants names the test that must fail with each ("make mutants").
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RAFT_HOST_MUTANTS_H
+#define RAFT_HOST_MUTANTS_H
+
+#include "stop_point.h"
+
+typedef enum RaftHostMutant
+{
+	RAFT_MUTANT_APPLY_EARLY,	/* entries are applied before they are committed */
+	RAFT_MUTANT_DURABLE_BEFORE_FLUSH,	/* a write is reported durable before WAL is flushed */
+	RAFT_MUTANT_SEND_CACHE_KEPT,	/* what was sent last is sent again after a truncation */
+	RAFT_MUTANT_TICK_FIRST		/* a deadline that has passed goes before messages that wait */
+} RaftHostMutant;
+
+#ifdef RAFT_STOP_POINTS
+#define RAFT_HOST_MUTANT(name)	((void) RAFT_MUTANT_##name, raft_mutant(#name))
+#else
+#define RAFT_HOST_MUTANT(name)	false
+#endif
+
+#endif							/* RAFT_HOST_MUTANTS_H */

@@ -30,6 +30,7 @@
 #include "group/published.h"
 
 #include "miscadmin.h"
+#include "stop_point.h"
 
 Size
 raft_published_shmem_size(Size size)
@@ -60,6 +61,7 @@ raft_publish(RaftPublished *block, const void *data)
 		memcpy(copy, data, block->size);
 	else
 		memset(copy, 0, block->size);
+	raft_stop_point("publishing");
 	pg_write_barrier();
 	pg_atomic_write_u64(&block->done, version);
 }
@@ -72,6 +74,7 @@ copy_newest(RaftPublished *block, void *data)
 
 	pg_read_barrier();
 	memcpy(data, block->copies[version % 2], block->size);
+	raft_stop_point("reading");
 	pg_read_barrier();
 	return pg_atomic_read_u64(&block->begun) <= version + 1;
 }

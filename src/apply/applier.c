@@ -449,7 +449,7 @@ find_culprit(Applier *applier)
 
 	applier->batch = NULL;
 	if (batch == NULL)
-		return 0;
+		return applier->status.error_index; /* a cancel of the wait, say */
 	applier->alone_until = batch->current != 0 ? batch->current : batch->first + batch->n - 1;
 	return batch->n == 1 ? batch->first : 0;
 }

@@ -126,7 +126,13 @@ is($cluster->value($leader, 'SELECT apply_error FROM pg_stat_raft'), undef, 'and
 
 # --- a command that never ends ---
 
-sub cancel_applier { $cluster->value($_, q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'raft_pg applier'}) foreach @_ }
+# only while it executes the command: a cancel of its pause between two attempts prolongs that
+sub cancel_applier
+{
+	$cluster->value($_, q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+		WHERE backend_type = 'raft_pg applier' AND wait_event = 'PgSleep'}) foreach @_;
+	return;
+}
 
 my $endless = async('endless');
 ok( $cluster->wait_until('the appliers to be busy',

@@ -79,6 +79,25 @@ EXPLAIN (COSTS OFF) SELECT raft_propose('not executed');
 SELECT count(*) FROM raft.log WHERE command = 'not executed';
 DROP TABLE noted;
 
+-- what is deferred to the commit is checked with the statement: its error does not hide what was proposed
+CREATE TABLE parent (i int PRIMARY KEY);
+CREATE TABLE child (i int REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
+\set VERBOSITY terse
+INSERT INTO child SELECT 1 FROM (SELECT raft_propose('before a deferred error')) p;
+\echo :LAST_ERROR_SQLSTATE
+DO $$
+BEGIN
+    PERFORM raft_propose('before a deferred error in a block');
+    INSERT INTO child VALUES (1);
+END
+$$;
+\echo :LAST_ERROR_SQLSTATE
+INSERT INTO child VALUES (1);
+\echo :LAST_ERROR_SQLSTATE
+\set VERBOSITY default
+SELECT count(*) FROM raft.log WHERE command LIKE 'before a deferred error%';
+DROP TABLE child, parent;
+
 -- without waiting
 SELECT index AS async_index, term AS async_term, is_leader FROM raft_propose_async('async') \gset
 SELECT :async_index > :first AS placed, :'is_leader' AS is_leader;

@@ -15,8 +15,9 @@
  * A session that is terminated does not come back to us.  Its FATAL is given the
  * SQLSTATE and the detail by an error context callback, which is called for any error.
  *
- * What is raised after the statement has ended, by its commit (a deferred constraint,
- * a serialization failure), is out of reach.
+ * The statement is its own transaction, so what its commit may raise belongs to it.  What is
+ * deferred to the commit is done at the end of the statement instead; for the rest
+ * (a serialization failure above all) the commit has an error context callback, too.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +25,7 @@
 
 #include "access/xact.h"
 #include "api/api.h"
+#include "commands/trigger.h"
 #include "executor/executor.h"
 #include "tcop/utility.h"
 
@@ -55,15 +57,47 @@ raft_statement_failed(RaftIndex index)
 	has_failed = true;
 }
 
+/*
+ * Called while an error, or less, is being built between XACT_EVENT_PRE_COMMIT and
+ * XACT_EVENT_COMMIT.
+ */
+static void
+explain_commit(void *arg)
+{
+	int			code = geterrcode();
+
+	if (ERRCODE_TO_CATEGORY(code) == ERRCODE_SUCCESSFUL_COMPLETION ||
+		ERRCODE_TO_CATEGORY(code) == ERRCODE_WARNING)
+		return;
+	errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN);
+	errmsg("the statement failed after it had proposed a command");
+	errdetail("What it has put into the log is not taken back; the last of it stands at index %llu.  The error was %s, of its commit.",
+			  (unsigned long long) last_proposed, unpack_sql_state(code));
+	errhint("Look what has become of it before anything is proposed again.");
+}
+
+static ErrorContextCallback commit_callback = {.callback = explain_commit};
+
 /* A statement ends with its transaction, unless it is a procedure that goes on. */
 static void
-forget_at_end(XactEvent event, void *arg)
+at_end(XactEvent event, void *arg)
 {
 	if (depth > 0)
 		return;
 	switch (event)
 	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (n_proposed == 0)
+				break;
+			commit_callback.previous = error_context_stack;
+			error_context_stack = &commit_callback;
+			break;
+
 		case XACT_EVENT_COMMIT:
+			/* after an error its catcher has taken the callback away */
+			if (error_context_stack == &commit_callback)
+				error_context_stack = commit_callback.previous;
+			/* FALLTHROUGH */
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			n_proposed = 0;
@@ -131,11 +165,28 @@ enter_statement(ErrorContextCallback *callback)
 	error_context_stack = callback;
 }
 
+/* Fires what the statement has deferred to the commit: its errors are the statement's. */
+static void
+fire_deferred(void)
+{
+	ConstraintsSetStmt *all;
+
+	if (depth > 1 || n_proposed == 0 || !IsTransactionState())
+		return;
+	all = makeNode(ConstraintsSetStmt);
+	all->constraints = NIL;
+	all->deferred = false;
+	AfterTriggerSetState(all);
+}
+
+/* ExecutorRun leaves the query open: not there. */
+#define NOTHING_DEFERRED()		((void) 0)
+
 /*
  * Calls what a hook stands before, as a statement: the hook that was there, or the
  * standard function.  A macro, since the hooks' parameters differ.
  */
-#define CALL_AS_STATEMENT(previous, standard, ...) \
+#define CALL_AS_STATEMENT(at_its_end, previous, standard, ...) \
 	do { \
 		MemoryContext context = CurrentMemoryContext; \
 		ErrorContextCallback callback; \
@@ -144,6 +195,7 @@ enter_statement(ErrorContextCallback *callback)
 		{ \
 			enter_statement(&callback); \
 			(previous ? previous : standard) (__VA_ARGS__); \
+			at_its_end(); \
 			depth--; \
 		} \
 		PG_CATCH(); \
@@ -157,14 +209,14 @@ enter_statement(ErrorContextCallback *callback)
 static void
 executor_run(RAFT_EXECUTOR_RUN_PARAMS)
 {
-	CALL_AS_STATEMENT(prev_executor_run_hook, standard_ExecutorRun, RAFT_EXECUTOR_RUN_ARGS);
+	CALL_AS_STATEMENT(NOTHING_DEFERRED, prev_executor_run_hook, standard_ExecutorRun, RAFT_EXECUTOR_RUN_ARGS);
 }
 
 /* Triggers run here: INSERT .. SELECT raft_propose(..). */
 static void
 executor_finish(QueryDesc *query)
 {
-	CALL_AS_STATEMENT(prev_executor_finish_hook, standard_ExecutorFinish, query);
+	CALL_AS_STATEMENT(fire_deferred, prev_executor_finish_hook, standard_ExecutorFinish, query);
 }
 
 static void
@@ -172,14 +224,14 @@ process_utility(PlannedStmt *statement, const char *text, bool read_only_tree,
 				ProcessUtilityContext kind, ParamListInfo params, QueryEnvironment *environment,
 				DestReceiver *receiver, QueryCompletion *completion)
 {
-	CALL_AS_STATEMENT(prev_process_utility_hook, standard_ProcessUtility, statement, text,
-					  read_only_tree, kind, params, environment, receiver, completion);
+	CALL_AS_STATEMENT(fire_deferred, prev_process_utility_hook, standard_ProcessUtility,
+					  statement, text, read_only_tree, kind, params, environment, receiver, completion);
 }
 
 void
 raft_statement_init(void)
 {
-	RegisterXactCallback(forget_at_end, NULL);
+	RegisterXactCallback(at_end, NULL);
 	prev_executor_run_hook = ExecutorRun_hook;
 	ExecutorRun_hook = executor_run;
 	prev_executor_finish_hook = ExecutorFinish_hook;

@@ -165,7 +165,8 @@ check_start(const RaftPeerStart *start, const Peer *known)
 			 errdetail("Its start number %llu does not descend from its start number %llu, which this node met at %s.",
 					   (unsigned long long) start->boot, (unsigned long long) boot,
 					   timestamptz_to_str(DatumGetTimestampTz(known->values[PEER_START_SEEN]))),
-			 errhint("It was restored from a backup or a snapshot, or two servers use its identity. Bring the server with its newest state back.")));
+			 errhint("It was restored from a backup or a snapshot, or two servers use its identity. Bring the server with its newest state back. If this is the newest, and start %llu was that of an older state, let a superuser run DELETE FROM %s.peers WHERE node_id = %u here.",
+					 (unsigned long long) boot, RAFT_SCHEMA, start->id)));
 }
 
 static void

@@ -558,9 +558,12 @@ stream_loop(Stream *stream)
 	}
 }
 
+/* A process that ends has told its client why: after this, its socket gets closed. */
 static void
 release_inbox(int code, Datum arg)
 {
+	if (proc_exit_inprogress)
+		whereToSendOutput = DestNone;
 	raft_inbox_release((RaftInboxWriter *) DatumGetPointer(arg));
 }
 

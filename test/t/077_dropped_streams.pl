@@ -79,6 +79,27 @@ foreach my $point (sort keys %points)
 		is($dropped, 8, "a connection $way $point, again and again");
 	}
 }
+
+# Before one that stands still can see that its client has gone, another takes its place.
+sub streams { return $cluster->value('a', q{SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name = 'raft_pg: test'}) // ''; }
+ok($cluster->wait_until('the streams to end', sub { streams() eq '' }), 'the streams end');
+foreach my $way (sort keys %ways)
+{
+	my $client = streaming();
+	my $pid = streams();
+	kill 'STOP', $pid;
+	$ways{$way}->($client);
+	my $newer = connected();
+	$newer->send_query($call);
+	ok( $cluster->wait_until('the newer stream to wait',
+			sub { ($cluster->value('a', qq{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'raft_pg: test'
+				AND pid <> $pid AND wait_event_type = 'Extension'}) // 0) == 1 }),
+		'another stream asks for the place of one that stands still');
+	kill 'CONT', $pid;
+	is(($newer->receive)[0], 'W', "and gets it, when the connection of the first $way");
+	$newer->close;
+}
+
 ok( $cluster->wait_until('the streams to end',
 		sub { ($cluster->value('a', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'raft_pg: test'}) // 1) == 0 }),
 	'all of them end');
@@ -92,11 +113,16 @@ foreach my $wrong (qr/Bad file descriptor/, qr/ XX\d\d\d /, qr/PANIC|was termina
 	is(scalar @wrong, 0, "and has nothing like $wrong") or diag(join "\n", @wrong[0 .. ($#wrong > 5 ? 5 : $#wrong)]);
 }
 
-# The answer to a call is written before anybody can know that the caller has gone.
+# The answer to a call is written before anybody can know that the caller has gone, and so
+# is what ends a stream that another one has replaced.
+my %replaced = map { /\[(\d+)\]/ ? ($1 => 1) : () } grep { /was replaced by a newer one/ } @said;
+cmp_ok(scalar keys %replaced, '>=', 2, 'those that were replaced are told so');
 my @written = grep { /could not send data to client/ } @said;
-is(scalar(grep { !/ 08\d\d\d .*(?:Broken pipe|reset by peer)/ } @written), 0, 'only the answer to a call can meet one that has gone')
+is(scalar(grep { !/ 08\d\d\d .*(?:Broken pipe|reset by peer)/ } @written), 0,
+	'only the answer to a call, or its end, can meet one that has gone')
   or diag(join "\n", @written);
-cmp_ok(scalar @written, '<=', 16, 'at most once for each call');
+my @others = grep { /\[(\d+)\]/ && !$replaced{$1} } @written;
+cmp_ok(scalar @others, '<=', 16, 'at most once for each call') or diag(join "\n", @others);
 
 $cluster->start_again('b');
 ok($cluster->wait_leader, 'the member returns');

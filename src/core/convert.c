@@ -41,23 +41,16 @@ static void
 campaign(RaftCore *core, RaftRole from)
 {
 	core->campaign_refused = false;
-	switch (core->role)
+	if (core->role == RAFT_PRECANDIDATE)
 	{
-		case RAFT_PRECANDIDATE:
-			if (from != RAFT_PRECANDIDATE)
-				core->prevotes = (RaftGrants) {.round = ++core->round};
-			break;
-		case RAFT_CANDIDATE:
-			core->prevotes = (RaftGrants) {0};
-			core->votes = (RaftGrants) {.round = ++core->round};
-			core->vote_sent = false;
-			break;
-		case RAFT_FOLLOWER:
-		case RAFT_LEADER:
-			core->prevotes = core->votes = (RaftGrants) {0};
-			core->vote_sent = false;
-			break;
+		if (from != RAFT_PRECANDIDATE)
+			core->prevotes = (RaftGrants) {.round = ++core->round};
+		return;
 	}
+	core->prevotes = core->votes = (RaftGrants) {0};
+	core->vote_sent = false;
+	if (core->role == RAFT_CANDIDATE)
+		core->votes.round = ++core->round;
 }
 
 /* Tells the host who we are now. */

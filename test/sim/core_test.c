@@ -169,6 +169,43 @@ core_bursts(Lab *lab)
 	lab_check(lab, solo.actions->deadline > solo.now, "a step is to come for nothing");
 }
 
+/* Each entry depends on the newest write that holds any of those up to it. */
+static void
+core_op_of_an_entry(Lab *lab)
+{
+	const RaftTerm terms[] = {5, 5};
+	Solo		solo = solo_boot(lab, 3, 5, 0, terms, 1);
+
+	solo_receive(&solo, solo_append(5, 2, 5, 1, terms, 2));
+	solo_receive(&solo, solo_append(5, 4, 5, 1, terms, 1));
+	lab_check(lab, writes_op_of(solo.core, 2) == 0 && writes_op_of(solo.core, 3) == 1 &&
+			  writes_op_of(solo.core, 4) == 1 && writes_op_of(solo.core, 5) == 2, "another op");
+	solo_durable(&solo);
+	lab_check(lab, writes_op_of(solo.core, 5) == 2, "what made it durable is forgotten");
+}
+
+/* A peer that has to be probed and has no room gets heartbeats. */
+static void
+core_probe_without_room(Lab *lab)
+{
+	const RaftTerm terms[] = {1, 1};
+	Solo		solo = solo_boot(lab, 3, 1, 0, terms, 2);
+	RaftMessage refusal = solo_ack(2, 2, 2);
+
+	solo_become_leader(&solo, 1, 3);
+	refusal.granted = false;
+	refusal.floor = 0;
+	refusal.room = 0;
+	refusal.log_term = 0;
+	refusal.rejected = 3;
+	refusal.round = solo_must_send(&solo, RAFT_MSG_APPEND, 2)->round;
+	solo_receive(&solo, refusal);
+	lab_check(lab, solo.status.peers[0].state == RAFT_PROBE && solo_sent(&solo, RAFT_MSG_APPEND, 2) == NULL,
+			  "it is sent entries");
+	solo_tick(&solo);
+	lab_check(lab, solo_must_send(&solo, RAFT_MSG_APPEND, 2)->n_entries == 0, "not a heartbeat");
+}
+
 /* A trail against a plain list of terms. */
 static void
 core_trail(Lab *lab)
@@ -851,6 +888,8 @@ core_odd_answers(Lab *lab)
 const LabTest core_tests[] = {
 	{"core_names", "unit", 0, 1, core_names},
 	{"core_recording_domain", "unit", 0, 1, core_recording_domain},
+	{"core_op_of_an_entry", "unit", 0, 1, core_op_of_an_entry},
+	{"core_probe_without_room", "unit", 0, 1, core_probe_without_room},
 	{"core_bursts", "unit", 0, 1, core_bursts},
 	{"core_boundary", "unit", 0, 1, core_boundary},
 	{"core_trail", "unit", 0, 0, core_trail},

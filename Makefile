@@ -55,6 +55,8 @@ PG_CPPFLAGS = -isystem $(includedir_server) -isystem $(libpq_srcdir) -I$(srcdir)
 # reach; never for a real server.
 ifdef STOP_POINTS
 PG_CPPFLAGS += -DRAFT_STOP_POINTS -DRAFT_MAX_RUNS=16
+# in the library, which shows its inside to nobody
+OBJS += test/host/inbox_test.o
 endif
 
 PG_CFLAGS = -std=gnu11 -pthread -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement

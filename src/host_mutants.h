@@ -19,6 +19,10 @@ typedef enum RaftHostMutant
 {
 	RAFT_MUTANT_APPLY_EARLY,	/* entries are applied before they are committed */
 	RAFT_MUTANT_DURABLE_BEFORE_FLUSH,	/* a write is reported durable before WAL is flushed */
+	RAFT_MUTANT_INBOX_OVERFILLED,	/* a ring takes 8 bytes more than it has */
+	RAFT_MUTANT_INBOX_PUT_WHEN_LOST,	/* a stream goes on after the end of its epoch */
+	RAFT_MUTANT_INBOX_RING_REUSED,	/* a ring is handed on with frames in it */
+	RAFT_MUTANT_INBOX_SKIP_UNCHECKED,	/* the rest of a ring is skipped, free or not */
 	RAFT_MUTANT_SEND_CACHE_KEPT,	/* what was sent last is sent again after a truncation */
 	RAFT_MUTANT_TICK_FIRST		/* a deadline that has passed goes before messages that wait */
 } RaftHostMutant;

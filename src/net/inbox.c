@@ -29,6 +29,7 @@
  */
 #include "raft_pg.h"
 
+#include "host_mutants.h"
 #include "net/inbox.h"
 
 #include "miscadmin.h"
@@ -178,7 +179,8 @@ ring_of_sender(RaftInboxes *inboxes, RaftNodeId sender)
 			return ring;
 		if (holder == 0)
 			fresh = fresh ? fresh : ring;
-		else if (pg_atomic_read_u32(&ring->owned) == 0 && ring_used(ring) == 0)
+		else if (pg_atomic_read_u32(&ring->owned) == 0 &&
+				 (ring_used(ring) == 0 || RAFT_HOST_MUTANT(INBOX_RING_REUSED)))
 			left = left ? left : ring;
 	}
 	return fresh ? fresh : left;
@@ -333,7 +335,7 @@ raft_inbox_release(RaftInboxWriter *writer)
 static bool
 ring_has_room(RaftInboxWriter *writer, uint64 bytes)
 {
-	uint64		size = writer->inboxes->ring_size;
+	uint64		size = writer->inboxes->ring_size + (RAFT_HOST_MUTANT(INBOX_OVERFILLED) ? RING_ALIGN : 0);
 
 	if (size - (writer->tail - writer->head) >= bytes)
 		return true;
@@ -371,7 +373,7 @@ raft_inbox_put(RaftInboxWriter *writer, const void *frame, Size size)
 				 errdetail("The inbox of each peer has " UINT64_FORMAT " bytes.", ring_size),
 				 errhint("Raise \"raft_pg.inbox_size\" and restart the server.")));
 
-	if (raft_inbox_lost(writer))
+	if (raft_inbox_lost(writer) && !RAFT_HOST_MUTANT(INBOX_PUT_WHEN_LOST))
 		return false;
 
 	mark.epoch = (uint32) writer->epoch;
@@ -382,7 +384,7 @@ raft_inbox_put(RaftInboxWriter *writer, const void *frame, Size size)
 	 */
 	if (offset + bytes > ring_size)
 	{
-		if (!ring_has_room(writer, ring_size - offset))
+		if (!ring_has_room(writer, ring_size - offset) && !RAFT_HOST_MUTANT(INBOX_SKIP_UNCHECKED))
 			return false;
 		mark.size = 0;
 		memcpy(writer->data + offset, &mark, sizeof(mark));

@@ -319,7 +319,7 @@ COMMENT ON COLUMN @extschema@.pg_stat_raft.node IS 'name of this node';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.node_id IS 'number of this node in the group';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.group_id IS 'identity of the group, the same on every node';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.state IS 'starting, running, stopping or failed; stale: the node worker stands still, the figures are its last';
-COMMENT ON COLUMN @extschema@.pg_stat_raft.role IS 'follower, precandidate, candidate or leader';
+COMMENT ON COLUMN @extschema@.pg_stat_raft.role IS 'follower, pre-candidate, candidate or leader';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.role_since IS 'when this node took its role';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.term IS 'current term';
 COMMENT ON COLUMN @extschema@.pg_stat_raft.vote IS 'node voted for in the current term';
@@ -471,7 +471,7 @@ COMMENT ON VIEW @extschema@.raft_cluster
 COMMENT ON COLUMN @extschema@.raft_cluster.node IS 'name of the member';
 COMMENT ON COLUMN @extschema@.raft_cluster.node_id IS 'its number in the group';
 COMMENT ON COLUMN @extschema@.raft_cluster.member IS 'voter or learner';
-COMMENT ON COLUMN @extschema@.raft_cluster.role IS 'follower, precandidate, candidate or leader, as it says itself';
+COMMENT ON COLUMN @extschema@.raft_cluster.role IS 'follower, pre-candidate, candidate or leader, as it says itself';
 COMMENT ON COLUMN @extschema@.raft_cluster.reachable IS 'this server could open a session there just now';
 COMMENT ON COLUMN @extschema@.raft_cluster.version IS 'its versions of raft_pg and of PostgreSQL';
 COMMENT ON COLUMN @extschema@.raft_cluster.term IS 'its term';

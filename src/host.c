@@ -55,7 +55,7 @@ raft_host_panic(void *host, const char *file, int line, const char *what)
 	(void) host;				/* a process has one core */
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("the Raft group is in a state that must not be"),
+			 errmsg("Raft consistency check failed"),
 			 errdetail_internal("Assertion \"%s\" failed at %s:%d.", what, file, line),
 			 errhint("A member was probably set back to an earlier state or has lost its log, so that committed entries were replaced. "
 					 "Look at the other members, first the one that leads or led last (\"raft_cluster\"), and bring the newest state of each server back; keep the data directory of this one. "

@@ -80,7 +80,7 @@ raft_settings_fix_sizes(void)
 	if (raft_max_command_size_kb > max_command_limit_kb())
 		ereport(WARNING,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"raft_pg.max_command_size\" (%d kB) is taken as %d kB",
+				 errmsg("\"raft_pg.max_command_size\" (%d kB) is lowered to %d kB",
 						raft_max_command_size_kb, max_command_limit_kb()),
 				 errdetail("A command of this size and a batch of %d kB have to fit into half of \"raft_pg.inbox_size\" (%d kB) and a quarter of \"raft_pg.ring_size\" (%d kB); a command into a quarter of \"raft_pg.log_size\" (%d MB).",
 						   RAFT_MAX_BATCH_BYTES / 1024, raft_inbox_size_kb,

@@ -68,7 +68,7 @@ raft_sql_reset_identity(PG_FUNCTION_ARGS)
 	if (incarnation == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("this database has no Raft log whose identity could be reset")));
+				 errmsg("this database has no Raft log")));
 	raft_resets_add(incarnation);
 	PG_RETURN_VOID();
 }

@@ -56,7 +56,7 @@ check_no_block(const char *function)
 				 IsTransactionBlock() ?
 				 errmsg("%s cannot run inside a transaction block", function) :
 				 errmsg("%s cannot run inside a subtransaction", function),
-				 errdetail("A command that is in the log cannot be rolled back."),
+				 errdetail("A command in the log cannot be rolled back."),
 				 errhint("Send it as a statement of its own, in the autocommit mode of the driver.")));
 	PreventInTransactionBlock(true, function);
 }
@@ -81,7 +81,7 @@ raft_check_may_propose(const char *function)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("%s cannot run in a transaction that has already written", function),
-				 errdetail("What is proposed would stay when the transaction is rolled back.")));
+				 errdetail("The proposed command would remain if the transaction were rolled back.")));
 }
 
 static void
@@ -226,14 +226,14 @@ check_apply_function(Form_pg_proc function)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a plain function", NameStr(function->proname)),
-				 errdetail("Procedures, aggregates, window functions and functions that return a set cannot get commands.")));
+				 errdetail("Procedures, aggregates, window functions and set-returning functions cannot be used as apply functions.")));
 	if (function->pronargs != 2 ||
 		function->proargtypes.values[0] != INT8OID ||
 		function->proargtypes.values[1] != BYTEAOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
-				 errmsg("function \"%s\" cannot get commands", NameStr(function->proname)),
-				 errdetail("Its arguments must be (index bigint, command bytea).")));
+				 errmsg("function \"%s\" cannot be used as an apply function", NameStr(function->proname)),
+				 errdetail("Its argument types must be bigint and bytea.")));
 	if (isAnyTempNamespace(function->pronamespace))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),

@@ -153,7 +153,7 @@ check_same(const RaftNodeRow *stored, const RaftNodeRow *wanted, const bytea *bo
 		(VARSIZE(bootstrap) != VARSIZE(stored->bootstrap) ||
 		 memcmp(bootstrap, stored->bootstrap, VARSIZE(bootstrap)) != 0))
 		ereport(NOTICE,
-				(errmsg("the connection strings given first are kept")));
+				(errmsg("keeping the connection strings that were given first")));
 }
 
 static Datum

@@ -59,7 +59,7 @@ refusals_text(RaftGroup *group)
 	initStringInfo(&text);
 	for (int i = 0; i < links->n; i++)
 	{
-		const RaftPeerStats *link = &links->of[i];
+		const RaftLinkStats *link = &links->of[i];
 		char	   *name = raft_group_member_name(group, link->id);
 
 		if (link->refused_since == 0 || name == NULL)

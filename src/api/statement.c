@@ -71,9 +71,9 @@ explain_commit(void *arg)
 		return;
 	errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN);
 	errmsg("the statement failed after it had proposed a command");
-	errdetail("What it has put into the log is not taken back; the last of it stands at index %llu.  The error was %s, of its commit.",
+	errdetail("What it appended to the log is not rolled back; its last entry is at index %llu.  The error was %s, of its commit.",
 			  (unsigned long long) last_proposed, unpack_sql_state(code));
-	errhint("Look what has become of it before anything is proposed again.");
+	errhint("Check what became of it before proposing anything again.");
 }
 
 static ErrorContextCallback commit_callback = {.callback = explain_commit};
@@ -124,11 +124,11 @@ raise_again(MemoryContext context)
 	ereport(ERROR,
 			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 			 errmsg("the statement failed after it had proposed a command"),
-			 errdetail("What it has put into the log is not taken back; the last of it stands at index %llu.  The error was %s: %s%s%s",
+			 errdetail("What it appended to the log is not rolled back; its last entry is at index %llu.  The error was %s: %s%s%s",
 					   (unsigned long long) last_proposed,
 					   unpack_sql_state(error->sqlerrcode), error->message ? error->message : "",
 					   error->detail ? ".  " : "", error->detail ? error->detail : ""),
-			 errhint("Look what has become of it before anything is proposed again."),
+			 errhint("Check what became of it before proposing anything again."),
 			 error->context ? errcontext("%s", error->context) : 0));
 }
 
@@ -144,7 +144,7 @@ explain_end(void *arg)
 	if (n_proposed == 0 || (code != ERRCODE_ADMIN_SHUTDOWN && code != RAFT_ERRCODE_TRANSACTION_TIMEOUT))
 		return;
 	errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN);
-	errdetail("What the statement has put into the log is not taken back; the last of it stands at index %llu.",
+	errdetail("What the statement appended to the log is not rolled back; its last entry is at index %llu.",
 			  (unsigned long long) last_proposed);
 }
 

@@ -133,7 +133,7 @@ raft_sql_stat_reset(PG_FUNCTION_ARGS)
 
 /* A connection that was made anew, for a member that was removed and came back, counts from 0. */
 static void
-subtract_link(RaftPeerStats *link, const RaftStatsBaseline *baseline)
+subtract_link(RaftLinkStats *link, const RaftStatsBaseline *baseline)
 {
 	for (int i = 0; i < RAFT_MAX_MEMBERS; i++)
 	{
@@ -299,7 +299,7 @@ raft_sql_stat(PG_FUNCTION_ARGS)
 
 /* --- pg_stat_raft_replication --- */
 
-static const RaftPeerStats *
+static const RaftLinkStats *
 find_link(const RaftGroupLinks *links, RaftNodeId id)
 {
 	for (int i = 0; i < links->n; i++)
@@ -380,7 +380,7 @@ add_progress(Row *row, RaftGroup *group, const RaftGroupStatus *status,
 }
 
 static void
-add_link(Row *row, const RaftPeerStats *link)
+add_link(Row *row, const RaftLinkStats *link)
 {
 	bool		open;
 
@@ -443,7 +443,7 @@ raft_sql_stat_replication(PG_FUNCTION_ARGS)
 	for (int i = 0; i < n; i++)
 	{
 		const RaftGroupMember *member = &members[i];
-		const RaftPeerStats *link = find_link(links, member->id);
+		const RaftLinkStats *link = find_link(links, member->id);
 		Row			row = {0};
 
 		if (member->id == self)

@@ -55,7 +55,7 @@ check_term(RaftGroup *group, RaftIndex index, RaftTerm term)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot tell the term of entry %llu", (unsigned long long) index),
-				 errdetail("The entry was applied and is not in the log any more.")));
+				 errdetail("The entry was applied and is no longer in the log.")));
 	if (raft_record_decode((const uint8 *) record.data, record.len, record.len,
 						   &found, &entry, &length) != RAFT_DECODE_OK)
 		ereport(ERROR,
@@ -64,7 +64,7 @@ check_term(RaftGroup *group, RaftIndex index, RaftTerm term)
 	if (entry.term != term)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("another entry stands at index %llu", (unsigned long long) index),
+				 errmsg("another entry is at index %llu", (unsigned long long) index),
 				 errdetail("Its term is %llu, not %llu: the command proposed there will never be applied.",
 						   (unsigned long long) entry.term, (unsigned long long) term),
 				 errhint("The command can be proposed again.")));

@@ -138,7 +138,7 @@ clear_error(Applier *applier)
 {
 	applier->backoff_ms = 0;
 	if (raft_reminder_end(&applier->trouble))
-		ereport(LOG, (errmsg("the Raft applier goes on after entry %llu",
+		ereport(LOG, (errmsg("Raft applier resumed after entry %llu",
 							 (unsigned long long) applier->applied)));
 	applier->status.last_error[0] = '\0';
 	applier->status.last_error_time = 0;

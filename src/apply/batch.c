@@ -56,7 +56,7 @@ raft_batch_read(RaftLogReader *reader, const RaftDecisions *decisions,
 	if (end < first)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("entry %llu is not in the log of this node any more",
+				 errmsg("entry %llu is no longer in the log of this node",
 						(unsigned long long) first),
 				 errdetail("The next entry to apply must not be compacted before it is applied.")));
 

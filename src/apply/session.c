@@ -32,69 +32,69 @@ typedef struct ForcedSetting
 {
 	const char *name;
 	const char *value;
-	int			since;			/* PG_VERSION_NUM; 0 = always */
 } ForcedSetting;
 
 /*
  * The same settings for every command on every node, whatever the configuration
  * file, the database or the role say: above all nothing that ends a command
  * early, and nothing that gives the same words another meaning.  README.md lists them.
+ * Not every version of PostgreSQL has all of them.
  */
 static const ForcedSetting forced_settings[] = {
 	/* the transaction */
-	{"synchronous_commit", "off", 0},
-	{"default_transaction_isolation", "read committed", 0},
-	{"default_transaction_read_only", "off", 0},
-	{"default_transaction_deferrable", "off", 0},
-	{"session_replication_role", "origin", 0},
-	{"row_security", "on", 0},
-	{"zero_damaged_pages", "off", 0},
-	{"ignore_checksum_failure", "off", 0},
-	{"allow_system_table_mods", "off", 0},
-	{"event_triggers", "on", 170000},
+	{"synchronous_commit", "off"},
+	{"default_transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	{"default_transaction_deferrable", "off"},
+	{"session_replication_role", "origin"},
+	{"row_security", "on"},
+	{"zero_damaged_pages", "off"},
+	{"ignore_checksum_failure", "off"},
+	{"allow_system_table_mods", "off"},
+	{"event_triggers", "on"},
 
 	/* its end */
-	{"statement_timeout", "0", 0},
-	{"lock_timeout", "0", 0},
-	{"idle_in_transaction_session_timeout", "0", 0},
-	{"transaction_timeout", "0", 170000},
-	{"exit_on_error", "off", 0},
+	{"statement_timeout", "0"},
+	{"lock_timeout", "0"},
+	{"idle_in_transaction_session_timeout", "0"},
+	{"transaction_timeout", "0"},
+	{"exit_on_error", "off"},
 
 	/* what SQL means */
-	{"search_path", "\"$user\", public", 0},
-	{"standard_conforming_strings", "on", 0},
-	{"backslash_quote", "safe_encoding", 0},
-	{"transform_null_equals", "off", 0},
-	{"array_nulls", "on", 0},
-	{"quote_all_identifiers", "off", 0},
-	{"xmloption", "content", 0},
-	{"xmlbinary", "base64", 0},
-	{"default_text_search_config", "pg_catalog.simple", 0},
-	{"default_table_access_method", "heap", 0},
-	{"default_tablespace", "", 0},
-	{"check_function_bodies", "on", 0},
-	{"lo_compat_privileges", "off", 0},
-	{"createrole_self_grant", "", 160000},
-	{"plpgsql.variable_conflict", "error", 0},
-	{"plpgsql.check_asserts", "on", 0},
-	{"plpgsql.extra_errors", "none", 0},
+	{"search_path", "\"$user\", public"},
+	{"standard_conforming_strings", "on"},
+	{"backslash_quote", "safe_encoding"},
+	{"transform_null_equals", "off"},
+	{"array_nulls", "on"},
+	{"quote_all_identifiers", "off"},
+	{"xmloption", "content"},
+	{"xmlbinary", "base64"},
+	{"default_text_search_config", "pg_catalog.simple"},
+	{"default_table_access_method", "heap"},
+	{"default_tablespace", ""},
+	{"check_function_bodies", "on"},
+	{"lo_compat_privileges", "off"},
+	{"createrole_self_grant", ""},
+	{"plpgsql.variable_conflict", "error"},
+	{"plpgsql.check_asserts", "on"},
+	{"plpgsql.extra_errors", "none"},
 
 	/* how values are read and written; raft.failures reads the same everywhere */
-	{"lc_messages", "C", 0},
-	{"lc_monetary", "C", 0},
-	{"lc_numeric", "C", 0},
-	{"lc_time", "C", 0},
-	{"datestyle", "ISO, MDY", 0},
-	{"intervalstyle", "postgres", 0},
-	{"timezone", "UTC", 0},
-	{"timezone_abbreviations", "Default", 0},
-	{"bytea_output", "hex", 0},
-	{"extra_float_digits", "1", 0},
+	{"lc_messages", "C"},
+	{"lc_monetary", "C"},
+	{"lc_numeric", "C"},
+	{"lc_time", "C"},
+	{"datestyle", "ISO, MDY"},
+	{"intervalstyle", "postgres"},
+	{"timezone", "UTC"},
+	{"timezone_abbreviations", "Default"},
+	{"bytea_output", "hex"},
+	{"extra_float_digits", "1"},
 
 	/* in which order rows come, and how many */
-	{"synchronize_seqscans", "off", 0},
-	{"max_parallel_workers_per_gather", "0", 0},
-	{"gin_fuzzy_search_limit", "0", 0},
+	{"synchronize_seqscans", "off"},
+	{"max_parallel_workers_per_gather", "0"},
+	{"gin_fuzzy_search_limit", "0"},
 };
 
 /*
@@ -107,9 +107,12 @@ raft_session_force_settings(void)
 {
 	for (int i = 0; i < (int) lengthof(forced_settings); i++)
 	{
-		if (PG_VERSION_NUM >= forced_settings[i].since)
-			SetConfigOption(forced_settings[i].name, forced_settings[i].value,
-							PGC_SUSET, PGC_S_OVERRIDE);
+		const ForcedSetting *setting = &forced_settings[i];
+
+		/* a library's own settings may come with the library, later */
+		if (strchr(setting->name, '.') != NULL ||
+			GetConfigOption(setting->name, true, false) != NULL)
+			SetConfigOption(setting->name, setting->value, PGC_SUSET, PGC_S_OVERRIDE);
 	}
 }
 

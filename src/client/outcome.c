@@ -52,7 +52,7 @@ describe_unreachable(RaftGroup *group)
 	initStringInfo(&text);
 	for (int i = 0; i < links->n; i++)
 	{
-		const RaftPeerStats *link = &links->of[i];
+		const RaftLinkStats *link = &links->of[i];
 		char	   *name = raft_group_member_name(group, link->id);
 
 		if (link->link == RAFT_LINK_STREAMING || name == NULL)

@@ -57,8 +57,8 @@ typedef struct RaftProposalResult
 
 /*
  * Hands one command to the node worker and waits (latch, interrupts honoured).
- * timeout_ms: for the whole call, 0 = for ever.  Keeps no snapshot while waiting is the
- * caller's duty.  Waits for a leader to be known, and for a group that is starting.
+ * timeout_ms: for the whole call, 0 = for ever.  The caller must not hold a snapshot while
+ * waiting.  Waits for a leader to be known, and for a group that is starting.
  *
  * An ERROR leaves this function only when the command certainly is in no log.  One that
  * comes later, a cancel above all, is in result->interrupted: raft_proposal_check()

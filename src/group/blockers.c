@@ -232,7 +232,7 @@ report(RaftGroup *group, const RaftLockWait *wait, const char *message, const ch
 	initStringInfo(&text);
 	DescribeLockTag(&text, &wait->tag);
 	ereport(LOG,
-			(errmsg_internal("raft_pg: %s", message),
+			(errmsg_internal("%s", message),
 			 errdetail("The Raft applier of database %u, process %d, has waited longer than \"raft_pg.max_apply_delay\" (%d ms) for a lock on %s.",
 					   group->database, applier_pid(group), raft_max_apply_delay_ms, text.data),
 			 hint ? errhint("%s", hint) : 0));

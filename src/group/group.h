@@ -14,7 +14,7 @@
 
 #include "raft_pg.h"
 #include "group/life.h"
-#include "group/peer_stats.h"
+#include "group/link_stats.h"
 #include "group/published.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
@@ -79,7 +79,7 @@ typedef struct RaftGroupStatus
 typedef struct RaftGroupLinks
 {
 	int			n;
-	RaftPeerStats of[RAFT_MAX_MEMBERS];
+	RaftLinkStats of[RAFT_MAX_MEMBERS];
 } RaftGroupLinks;
 
 /* A configuration's payload (raft_config_decode), with names and conninfos: the core keeps ids only. */

@@ -269,7 +269,7 @@ heed_crashes(Seat *seat, RaftGroup *group, Oid database)
 								  crashes, pause),
 						 "raft_start() starts it at once.");
 	ereport(WARNING,
-			(errmsg("raft_pg: group of database \"%s\" is started after a pause of %d s",
+			(errmsg("delaying the start of the Raft group of database \"%s\" by %d s",
 					name ? name : "?", pause),
 			 errdetail("The server has crashed %d times in a row soon after the start of this group.",
 					   crashes),

@@ -90,8 +90,8 @@ change_committed(const Change *change)
 		if (!raft_group_take(change->database))
 			ereport(WARNING,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					 errmsg("the Raft group starts once another one was stopped"),
-					 errdetail("\"raft_pg.max_groups\" (%d) groups run on this server.",
+					 errmsg("Raft group will not start until another one is stopped"),
+					 errdetail("\"raft_pg.max_groups\" (%d) groups are running on this server.",
 							   raft_max_groups)));
 		return;
 	}
@@ -230,7 +230,7 @@ raft_group_start_at_commit(void)
 	if (!slot_available(MyDatabaseId))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("all places for Raft groups on this server are taken"),
+				 errmsg("too many Raft groups on this server"),
 				 errhint("Increase \"raft_pg.max_groups\" (currently %d) and restart the server.",
 						 raft_max_groups)));
 	remember_change(CHANGE_START, MyDatabaseId, RAFT_GROUP_FREE);
@@ -428,7 +428,7 @@ raft_autostart_scan(void)
 			continue;
 		if (!raft_group_take(form->objoid))
 			ereport(LOG,
-					(errmsg("raft_pg: group of database %u is not started: \"raft_pg.max_groups\" (%d) groups run already",
+					(errmsg("could not start the Raft group of database %u: \"raft_pg.max_groups\" (%d) groups are running",
 							form->objoid, raft_max_groups)));
 	}
 

@@ -59,7 +59,7 @@ complain(const char *what)
 {
 	ereport(LOG,
 			(errcode_for_file_access(),
-			 errmsg("raft_pg: could not %s file \"%s\": %m", what, NOTES_FILE)));
+			 errmsg("could not %s file \"%s\": %m", what, NOTES_FILE)));
 }
 
 /* A server whose postmaster was killed, or that was started anew, tells nothing of a group. */

@@ -158,7 +158,7 @@ refuse_copy(const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("this copy of the Raft log must not speak for its node"),
+			 errmsg("this copy of the Raft log cannot act as its node"),
 			 errdetail("%s A copy may lack votes and entries that the node has acknowledged since.", detail),
 			 errhint("%s", RESET_HINT)));
 }
@@ -234,8 +234,8 @@ raft_log_set_identity(RaftLogMeta *meta, RaftRelFile file, const RaftLogIdentity
 	meta->backup_label = hash_backup_label(&label);
 	if (meta->file_birth == 0)
 		ereport(LOG,
-				(errmsg("raft_pg: the file system does not tell when a file was made"),
-				 errdetail("A copy of this directory is recognised by inode numbers alone.")));
+				(errmsg("file system does not report when a file was created"),
+				 errdetail("Copies of this directory are recognized by inode numbers alone.")));
 }
 
 /*
@@ -249,8 +249,8 @@ raft_log_check_identity(RaftLogMeta *meta, RaftRelFile file, const RaftLogIdenti
 		(identity->node != 0 && meta->node != identity->node))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the Raft log in this database is that of another node"),
-				 errdetail("It is that of node %u, while table \"%s.node\" names node %u or another group.",
+				 errmsg("Raft log in this database belongs to another node"),
+				 errdetail("It belongs to node %u, but table \"%s.node\" names node %u or another group.",
 						   meta->node, RAFT_SCHEMA, identity->node),
 				 errhint("DROP EXTENSION raft_pg frees this database for another group.")));
 
@@ -258,7 +258,7 @@ raft_log_check_identity(RaftLogMeta *meta, RaftRelFile file, const RaftLogIdenti
 	{
 		raft_log_set_identity(meta, file, identity);
 		ereport(LOG,
-				(errmsg("raft_pg: this copy of the Raft log takes the node's place, as raft_reset_identity() allows")));
+				(errmsg("accepting this copy of the Raft log because of raft_reset_identity()")));
 		return;
 	}
 	check_server(meta, identity);

@@ -66,7 +66,6 @@ typedef struct RaftLogRecovery
 	uint32		n_former_starts;
 	uint8	   *config_data[RAFT_MAX_CONFIGS];	/* payloads of boot.configs, with names */
 	uint32		config_size[RAFT_MAX_CONFIGS];
-	RaftNodeId	node;			/* from block 0 */
 } RaftLogRecovery;
 
 /* --- the writer: node worker only --- */
@@ -125,9 +124,6 @@ typedef struct RaftLogReader RaftLogReader;
 /* Reads block 0 instead of the shared part where that is NULL or holds another log. */
 extern RaftLogReader *raft_log_reader_create(RaftLogShared *shared, RaftRelFile file);
 extern void raft_log_reader_free(RaftLogReader *reader);
-
-/* First and last index at hand now; last < first when empty. */
-extern void raft_log_range(RaftLogShared *shared, RaftIndex *first, RaftIndex *last);
 
 /*
  * Appends to out the encoded records first, first + 1, .. last, stopping before

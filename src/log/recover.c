@@ -191,7 +191,6 @@ raft_log_recover(RaftLogWriter *writer, RaftLogRecovery *recovery)
 	RaftBoot   *boot = &recovery->boot;
 
 	memset(recovery, 0, sizeof(RaftLogRecovery));
-	recovery->node = meta->node;
 	boot->term = meta->term;
 	boot->vote = meta->vote;
 	boot->first = meta->first_index;

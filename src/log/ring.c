@@ -259,20 +259,6 @@ raft_ring_view(RaftLogShared *shared, RaftRelFile file, RaftLogView *view)
 	return true;
 }
 
-void
-raft_log_range(RaftLogShared *shared, RaftIndex *first, RaftIndex *last)
-{
-	if (pg_atomic_read_u32(&shared->ready) == 0)
-	{
-		*first = 1;
-		*last = 0;
-		return;
-	}
-	pg_read_barrier();
-	*first = pg_atomic_read_u64(&shared->first_index);
-	*last = pg_atomic_read_u64(&shared->last_index);
-}
-
 bool
 raft_ring_unchanged(RaftLogShared *shared, const RaftLogView *view)
 {

@@ -82,7 +82,7 @@ raft_environment_check(const char *name, const char *environment)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("database of Raft node \"%s\" differs from this one", name),
+			 errmsg("database of Raft node \"%s\" is not compatible with this one", name),
 			 errdetail("It has %s; this one has %s. The same command could have different effects on them.",
 					   environment, ours),
 			 errhint("Create the databases of all members with the same encoding and locale.")));

@@ -247,7 +247,7 @@ report_claim_failure(ClaimResult result, RaftNodeId sender)
 		case CLAIM_CLOSED:
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("the Raft group of this database does not take streams now"),
+					 errmsg("Raft group of this database is not accepting streams"),
 					 errdetail("Its node worker is not running.")));
 			break;
 		case CLAIM_OVERTAKEN:
@@ -371,7 +371,7 @@ raft_inbox_put(RaftInboxWriter *writer, const void *frame, Size size)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("Raft message of %zu bytes does not fit into the inbox", size),
 				 errdetail("The inbox of each peer has " UINT64_FORMAT " bytes.", ring_size),
-				 errhint("Raise \"raft_pg.inbox_size\" and restart the server.")));
+				 errhint("Increase \"raft_pg.inbox_size\" and restart the server.")));
 
 	if (raft_inbox_lost(writer) && !RAFT_HOST_MUTANT(INBOX_PUT_WHEN_LOST))
 		return false;

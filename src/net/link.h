@@ -63,7 +63,7 @@ typedef struct RaftLink
 	int			position;		/* in the set, -1 = not in it */
 	bool		socket_changed;
 
-	RaftPeerStats stats;
+	RaftLinkStats stats;
 	RaftReminder trouble;		/* what the server's log says of it already */
 	bool		said_open;		/* its last word is that the stream is open */
 } RaftLink;

@@ -336,7 +336,7 @@ raft_peers_deadline(RaftPeers *peers)
 /* --- status --- */
 
 int
-raft_peers_stats(RaftPeers *peers, RaftPeerStats *stats, int max)
+raft_peers_stats(RaftPeers *peers, RaftLinkStats *stats, int max)
 {
 	int			n = 0;
 

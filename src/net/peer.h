@@ -14,7 +14,7 @@
 #define RAFT_PEER_H
 
 #include "raft_pg.h"
-#include "group/peer_stats.h"
+#include "group/link_stats.h"
 #include "storage/latch.h"
 
 typedef struct RaftPeers RaftPeers;
@@ -84,7 +84,7 @@ extern bool raft_peers_wait(RaftPeers *peers, long timeout_ms, uint32 wait_event
 extern RaftTime raft_peers_deadline(RaftPeers *peers);
 
 /* Copies the statistics of at most max peers; returns how many. */
-extern int	raft_peers_stats(RaftPeers *peers, RaftPeerStats *stats, int max);
+extern int	raft_peers_stats(RaftPeers *peers, RaftLinkStats *stats, int max);
 
 /*
  * Checks a conninfo at raft_start(): ERROR 22023 when libpq cannot parse it or it is too

@@ -189,7 +189,7 @@ running_group(void)
 	if (state != RAFT_GROUP_RUNNING)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the Raft group of this database does not take streams now"),
+				 errmsg("Raft group of this database is not accepting streams"),
 				 errdetail("The group is in state \"%s\".", raft_group_state_name(state))));
 	return group;
 }

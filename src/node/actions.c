@@ -286,16 +286,16 @@ execute_role(RaftNode *node, const RaftAction *action)
 	/* a pre-vote that fails again and again is no news */
 	if (to == RAFT_LEADER)
 		ereport(LOG,
-				(errmsg("raft_pg: node \"%s\" became leader in term %llu",
+				(errmsg("Raft node \"%s\" became leader in term %llu",
 						node->name, (unsigned long long) action->u.role.term)));
 	else if (to == RAFT_FOLLOWER && action->u.role.leader != 0)
 		ereport(LOG,
-				(errmsg("raft_pg: node \"%s\" follows node \"%s\" in term %llu",
+				(errmsg("Raft node \"%s\" follows node \"%s\" in term %llu",
 						node->name, member_name(node, action->u.role.leader),
 						(unsigned long long) action->u.role.term)));
 	else if (action->u.role.from == RAFT_LEADER)
 		ereport(LOG,
-				(errmsg("raft_pg: node \"%s\" is leader no more, in term %llu",
+				(errmsg("Raft node \"%s\" is no longer leader in term %llu",
 						node->name, (unsigned long long) action->u.role.term)));
 }
 
@@ -303,10 +303,11 @@ static void
 execute_peer_lost(RaftNode *node, const RaftAction *action)
 {
 	ereport(WARNING,
-			(errmsg("raft_pg: node \"%s\" had confirmed entries up to %llu, but its log agrees only up to %llu: it has lost what was durable, and no longer counts",
-					member_name(node, action->u.lost.peer),
-					(unsigned long long) action->u.lost.confirmed,
-					(unsigned long long) action->u.lost.agrees)));
+			(errmsg("Raft node \"%s\" has lost durable log entries",
+					member_name(node, action->u.lost.peer)),
+			 errdetail("It had acknowledged entries up to %llu, but its log matches only up to %llu. It no longer counts for any decision.",
+					   (unsigned long long) action->u.lost.confirmed,
+					   (unsigned long long) action->u.lost.agrees)));
 }
 
 /*

@@ -70,7 +70,7 @@ report_level(RaftNode *node, uint64 percent)
 {
 	ereport(WARNING,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 errmsg("the Raft log is %llu%% full", (unsigned long long) percent),
+			 errmsg("Raft log is %llu%% full", (unsigned long long) percent),
 			 errdetail_internal("%s", raft_group_describe_held(node->group, &node->status.held)),
 			 errhint("Entries are dropped once every member has them and this node has applied them. When there is no room, proposals are refused.")));
 }
@@ -92,7 +92,7 @@ watch_level(RaftNode *node, uint64 percent)
 	if (node->level == FIRST_LEVEL && percent < FIRST_LEVEL - LEVEL_GAP)
 	{
 		ereport(LOG,
-				(errmsg("the Raft log has room again: it is %llu%% full",
+				(errmsg("Raft log has room again: it is %llu%% full",
 						(unsigned long long) percent)));
 		node->level = 0;
 	}
@@ -130,7 +130,7 @@ watch_elections(RaftNode *node)
 	node->status.log_trouble = now;
 	if (now == RAFT_LOG_HAS_ROOM)
 		ereport(LOG,
-				(errmsg("the Raft log has room for another leader again")));
+				(errmsg("Raft log has room for another leader again")));
 	else
 		ereport(WARNING,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

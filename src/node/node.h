@@ -4,9 +4,9 @@
  *	  The node worker's own state; private to the process that runs it.
  *
  * worker.c		the main loop
- * start.c		from the row in raft.node and the log to a booted core
+ * boot.c		from the row in raft.node and the log to a booted core
  * actions.c	steps the core and executes what it asks for
- * record.c		what the core is given, in a file, for a replay
+ * recorder.c	what the core is given, in a file, for a replay
  * space.c		room in the log: who may use it, and how it is won back
  * held.c		who holds the log, and the warnings before it is full
  * publish.c	what others see of this node
@@ -108,7 +108,7 @@ typedef struct RaftNode
 	RaftTime	statistics_reported;
 } RaftNode;
 
-/* --- start.c --- */
+/* --- boot.c --- */
 
 /* Ends the process when the database has no node after all. */
 extern RaftNode *raft_node_start(RaftGroup *group, Oid database);
@@ -140,7 +140,7 @@ extern uint64 raft_node_next_clock(RaftNode *node);
 extern void raft_node_keep_config(RaftNode *node, RaftIndex index,
 								  const uint8 *data, uint32 size);
 
-/* --- record.c --- */
+/* --- recorder.c --- */
 
 /*
  * Records from now on, if the settings want it: sets node->recorder, and lets

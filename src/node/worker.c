@@ -343,7 +343,7 @@ report_running(RaftGroup *group, RaftNode *node)
 	raft_launcher_wake();		/* it starts the applier now */
 
 	ereport(LOG,
-			(errmsg("raft_pg: node \"%s\" is running, term %llu, log %llu to %llu",
+			(errmsg("Raft node \"%s\" is running in term %llu with log entries %llu to %llu",
 					node->name, (unsigned long long) node->published.term,
 					(unsigned long long) node->published.first,
 					(unsigned long long) node->published.last)));

@@ -107,9 +107,9 @@ check_before(RaftIndex stored, RaftIndex before)
 	if (stored != before)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("table \"%s.applied\" says index %llu where %llu was stored", RAFT_SCHEMA,
+				 errmsg("table \"%s.applied\" contains index %llu instead of %llu", RAFT_SCHEMA,
 						(unsigned long long) stored, (unsigned long long) before),
-				 errdetail("Somebody else has changed it.")));
+				 errdetail("It was changed by somebody else.")));
 }
 
 void

@@ -122,7 +122,7 @@ wrong_shape(const RaftTable *table, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("table \"%s.%s\" is not as this version of raft_pg knows it",
+			 errmsg("table \"%s.%s\" does not match this version of raft_pg",
 					RAFT_SCHEMA, table->name),
 			 errdetail_internal("%s", detail),
 			 errhint("Library and extension must be of the same version: see ALTER EXTENSION raft_pg UPDATE. The library is replaced by a restart of the server.")));
@@ -257,7 +257,7 @@ raft_table_refuse_change(const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("table \"%s.%s\" is written by raft_pg alone", RAFT_SCHEMA, name),
-			 errdetail("What this node has acknowledged and applied rests on it.")));
+			 errdetail("What this node has acknowledged and applied depends on it.")));
 	pg_unreachable();
 }
 

@@ -6,7 +6,7 @@
  *
  * Since the core depends on nothing but its events, a recording can be
  * replayed: another core, given the same events, must give the same actions.
- * The host writes the recording (src/node/record.c), the laboratory replays it
+ * The host writes the recording (src/node/recorder.c), the laboratory replays it
  * (test/sim/replay.c).  Here is the format alone, without any I/O.
  *
  * A recording is a file header and one record for each step.  All integers are

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * recording.c
- *	  Records the nodes of a run as a server records its own (src/node/record.c),
+ *	  Records the nodes of a run as a server records its own (src/node/recorder.c),
  *	  so that replays can be tried on runs that have every kind of fault.
  *
  *-------------------------------------------------------------------------

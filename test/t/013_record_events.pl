@@ -149,7 +149,7 @@ chmod 0700, $cluster->node('b')->data_dir . '/raft_pg_events';
 unlink $next;
 
 set('c', 'raft_pg.record_events', 'on');
-ok(wait_log('c', qr/will be recorded from its next start on/), 'a recording needs a start');
+ok(wait_log('c', qr/will be recorded after its next start/), 'a recording needs a start');
 set($_, 'raft_pg.record_events_limit', '1MB') foreach $cluster->names;
 $cluster->node('c')->safe_psql('postgres', 'SELECT raft_stop()');
 $cluster->node('c')->safe_psql('postgres', 'SELECT raft_start()');
@@ -161,7 +161,7 @@ $cluster->node('a')->restart;
 ok($cluster->wait_leader, 'node a starts again');
 ok($cluster->propose($cluster->wait_leader, 'z'), 'the group takes commands');
 set('a', 'raft_pg.record_events', 'off');
-ok(wait_log('a', qr/events of node "a" are no longer recorded/), 'switched off while it runs');
+ok(wait_log('a', qr/stopped recording events of Raft node "a"/), 'switched off while it runs');
 my $size = -s newest('a');
 ok($cluster->propose($cluster->wait_leader, 'z'), 'the group takes commands');
 ok($cluster->wait_same_state, 'and all three hold the same');

@@ -43,7 +43,7 @@ my $postmaster = $node->{_pid};
 ok( $cluster->wait_until('the group of the one that knows better to fail',
 		sub { ($cluster->state($leader)->{state} // '') eq 'failed' }),
 	'the group of the one that knows better fails');
-like($cluster->state($leader)->{error} // '', qr/state that must not be.*Assertion/, 'and says why');
+like($cluster->state($leader)->{error} // '', qr/Raft consistency check failed.*Assertion/, 'and says why');
 like(PostgreSQL::Test::Utils::slurp_file($node->logfile, $log), qr/HINT:  A member was probably set back.*the one that leads/,
 	'with a hint where to look');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM commands WHERE command LIKE 'acknowledged%'}),

@@ -26,7 +26,7 @@ sub recognised
 
 	ok($cluster->wait_until("the refusal of $what", sub { state_of('state') eq 'failed' }),
 		"$what does not start as the node");
-	like(state_of('error'), qr/^this copy of the Raft log must not speak for its node: $why/,
+	like(state_of('error'), qr/^this copy of the Raft log cannot act as its node: $why/,
 		'and says why');
 	return;
 }
@@ -51,7 +51,7 @@ sub lose_all_but
 	$cluster->start_again($away);
 	ok( $cluster->wait_until('the copy to refuse a stream', sub {
 			($cluster->value($away, "SELECT last_error FROM pg_stat_raft_replication WHERE node = '$copied'") // '')
-			  =~ /does not take streams/ }),
+			  =~ /is not accepting streams/ }),
 		'the member that knows less finds nobody to vote with');
 	is($cluster->value($away, 'SELECT leaderships FROM pg_stat_raft'), 0, 'so it does not lead');
 

@@ -46,7 +46,7 @@ ok($cluster->propose($leader, 'as ever'), 'the leader leads on');
 $cluster->start_again($away);
 ok($cluster->wait_until('entries to be dropped', sub { !grep { error_of($_) ne '' } $cluster->names }),
 	'the member is back: entries are dropped, and all is well');
-like(log_of($leader), qr/LOG:  the Raft log has room for another leader again/, 'as the log says');
+like(log_of($leader), qr/LOG:  Raft log has room for another leader again/, 'as the log says');
 ok($cluster->wait_same_state, 'all three hold the same');
 
 # --- no byte is left ---

@@ -166,6 +166,6 @@ $node->start;
 $cluster->wait_leader;
 ok($cluster->propose('a', 'after a restart'), 'and goes on after a restart of the server');
 my $log = PostgreSQL::Test::Utils::slurp_file($node->logfile);
-unlike($log, qr/unexpected state|is not in the log of this node|transaction is open/, 'without a confused transaction');
+unlike($log, qr/unexpected state|is no longer in the log of this node|transaction is open/, 'without a confused transaction');
 
 done_testing();

@@ -33,10 +33,10 @@ my %update = (
 		CREATE TRIGGER planted BEFORE INSERT OR UPDATE ON raft.node FOR EACH ROW EXECUTE FUNCTION raft.planted();
 		CREATE RULE planted AS ON INSERT TO raft.failures DO ALSO SELECT 1 / 0});
 my %reason = (
-	applied  => qr/"raft\.applied" is not as this version .*43 columns instead of 3/,
-	failures => qr/"raft\.failures" is not as this version .*7 columns instead of 6/,
-	node     => qr/"raft\.node" is not as this version .*7 columns instead of 6/,
-	unlogged => qr/"raft\.applied" is not as this version .*survive/);
+	applied  => qr/"raft\.applied" does not match this version .*43 columns instead of 3/,
+	failures => qr/"raft\.failures" does not match this version .*7 columns instead of 6/,
+	node     => qr/"raft\.node" does not match this version .*7 columns instead of 6/,
+	unlogged => qr/"raft\.applied" does not match this version .*survive/);
 
 # The server under test is a copy of this run's own.
 my $directory = $node->config_data('--sharedir') . '/extension';
@@ -65,7 +65,7 @@ foreach my $name (sort keys %update)
 foreach my $name ('applied', 'failures', 'unlogged')
 {
 	$node->safe_psql($name, q{SELECT raft_propose_async('fails'::text)});
-	ok( $node->poll_query_until($name, q{SELECT apply_error LIKE '%is not as this version%' FROM pg_stat_raft}),
+	ok( $node->poll_query_until($name, q{SELECT apply_error LIKE '%does not match this version%' FROM pg_stat_raft}),
 		"$name: the applier says so and waits");
 }
 
@@ -98,7 +98,7 @@ is($cluster->value('a', q{SELECT failures || ' ' || (SELECT count(*) FROM raft.f
 	'1 0', 'it is counted, and not kept with max_failures = 0');
 
 ($code, $out, $error) = $node->psql('node', 'SELECT raft_stop()');
-like($error, qr/is not as this version of raft_pg knows it/, 'a function that would write refuses');
+like($error, qr/does not match this version of raft_pg/, 'a function that would write refuses');
 like($error, qr/HINT:.*ALTER EXTENSION raft_pg UPDATE/, 'with what to do');
 
 unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/terminated by signal|TRAP:/,

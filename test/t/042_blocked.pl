@@ -99,8 +99,8 @@ $index = propose('waits for an idle one');
 ok($cluster->wait_applied($index, 'a'), 'one who is idle in his transaction is got rid of');
 like($client->query('SELECT 1')->{error}{C} // 'gone', qr/^(57P01|gone)$/, 'his session was terminated');
 my $said = slurp_file($log, $position);
-like($said, qr/LOG:  raft_pg: canceling process $pid, which keeps a node/, 'the log says who was canceled');
-like($said, qr/LOG:  raft_pg: terminating process $pid, which keeps a node/, 'and terminated');
+like($said, qr/LOG:  canceling process $pid, which keeps a node/, 'the log says who was canceled');
+like($said, qr/LOG:  terminating process $pid, which keeps a node/, 'and terminated');
 like($said, qr/DETAIL:  The Raft applier .* has waited longer .* for a lock on relation \d+ of database \d+/, 'and why');
 
 # A statement that holds what its own command needs waits for itself.
@@ -168,7 +168,7 @@ ok($cluster->wait_until('the deadlock check', sub { slurp_file($log, $position) 
 is(vacuums(), $pid, 'and left it alone');
 set_delay('200ms');
 ok($cluster->wait_applied($index, 'a'), 'raft_pg.max_apply_delay ends it');
-like(slurp_file($log, $position), qr/LOG:  raft_pg: canceling process $pid, which keeps a node/, 'the log says so');
+like(slurp_file($log, $position), qr/LOG:  canceling process $pid, which keeps a node/, 'the log says so');
 ok($cluster->wait_until('autovacuum again', \&vacuums), 'and PostgreSQL begins it again');
 
 done_testing();

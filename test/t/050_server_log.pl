@@ -113,7 +113,7 @@ ok( $cluster->wait_until('retries', sub { ($cluster->value($other, 'SELECT apply
 few($other, $of_error, 6, 'which the log says once');
 $cluster->node($other)->safe_psql('postgres', 'ALTER FUNCTION away(bigint, bytea) RENAME TO apply_command');
 ok($cluster->wait_same_state, 'it goes on');
-ok(lines($other, qr/LOG: .*applier goes on/), 'and so says the log');
+ok(lines($other, qr/LOG: .*applier resumed/), 'and so says the log');
 
 # --- a member that lost its log ---
 

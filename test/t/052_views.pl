@@ -61,8 +61,8 @@ like($result->{error}{D}, qr/Node "$away" has confirmed nothing to this leader, 
 	'the error says who holds the log, and since when; no figure is made up');
 my @warnings = grep { /WARNING: / } split /\n/, slurp_file($cluster->node($leader)->logfile, $from);
 is(scalar @warnings, 2, 'the server log has warned twice') or diag(join "\n", @warnings);
-like($warnings[0] // '', qr/the Raft log is 7\d% full/, 'at 75 percent');
-like($warnings[1] // '', qr/the Raft log is 9\d% full/, 'and at 90');
+like($warnings[0] // '', qr/Raft log is 7\d% full/, 'at 75 percent');
+like($warnings[1] // '', qr/Raft log is 9\d% full/, 'and at 90');
 like(slurp_file($cluster->node($leader)->logfile, $from), qr/DETAIL: +Node "$away" has/, 'each naming the member');
 is($cluster->value($leader, 'SELECT log_held_by FROM pg_stat_raft WHERE log_held_from IS NULL AND log_held_since IS NOT NULL'),
 	$away, 'and so does the view');
@@ -71,7 +71,7 @@ $cluster->node($away)->start;
 ok($cluster->wait_same_state, 'the member is back');
 ok($cluster->wait_until('room in the log', sub { !$client->query($large)->{error} }), 'there is room again');
 ok( $cluster->wait_until('the line about it',
-		sub { slurp_file($cluster->node($leader)->logfile, $from) =~ /LOG: +the Raft log has room again/ }),
+		sub { slurp_file($cluster->node($leader)->logfile, $from) =~ /LOG: +Raft log has room again/ }),
 	'and the log says so');
 wait_peer($leader, $away, 'last_error IS NULL AND lag IS NOT NULL', 'its error is gone from the view');
 

@@ -50,7 +50,7 @@ foreach my $round (3 .. 4)
 }
 cmp_ok($pauses[1], '>', $pauses[0], 'the pauses grow');
 like(PostgreSQL::Test::Utils::slurp_file($node->logfile),
-	qr/WARNING: .*group of database "postgres" is started after a pause of $pauses[1] s/, 'the server log tells of it, too');
+	qr/WARNING: .*delaying the start of the Raft group of database "postgres" by $pauses[1] s/, 'the server log tells of it, too');
 
 # --- somebody has looked after it ---
 

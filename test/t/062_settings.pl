@@ -27,13 +27,13 @@ $cluster->create_state;
 
 # --- sizes ---
 
-like(slurp_file($node->logfile), qr/WARNING:  "raft_pg.max_command_size" \(1024 kB\) is taken as \d+ kB/,
+like(slurp_file($node->logfile), qr/WARNING:  "raft_pg.max_command_size" \(1024 kB\) is lowered to \d+ kB/,
 	'a size that the others have no room for is taken as the largest that they have');
 $node->safe_psql('postgres', 'SELECT raft_start()');
 ok($cluster->wait_until('the group', sub { ($cluster->state('a')->{role} // '') eq 'leader' }), 'the group runs');
 ok($cluster->value('a', q{SELECT raft_propose(repeat('x', 150 * 1024))}), 'a command of that size');
 is($cluster->client('a')->query(q{SELECT raft_propose(repeat('x', 1024 * 1024))})->{error}{C}, '54000', 'a larger one is refused');
-like(slurp_file($node->logfile), qr/WARNING: .*Raft node "node1" runs with fsync = off/, 'fsync = off is warned of');
+like(slurp_file($node->logfile), qr/WARNING: .*Raft node "node1" is running with fsync off/, 'fsync = off is warned of');
 
 my $bytes = $cluster->value('a', q{SELECT allocated_size FROM pg_shmem_allocations WHERE name = 'raft_pg'});
 my $rings = 4 * (2048 + 3 * 512) * 1024;
@@ -54,7 +54,7 @@ ok($cluster->wait_until('the start', sub { ($cluster->state('a')->{state} // '')
 $node->append_conf('postgresql.conf', 'raft_pg.max_members = 2');
 $node->restart;
 ok($cluster->wait_until('the failure', sub { ($cluster->state('a')->{state} // '') eq 'failed' }), 'with places for two the group fails');
-like($cluster->state('a')->{error}, qr/has 3 members, and this server is set up for 2/, 'and says why');
+like($cluster->state('a')->{error}, qr/has 3 members, but this server allows only 2/, 'and says why');
 $node->append_conf('postgresql.conf', 'raft_pg.max_members = 3');
 $node->restart;
 ok($cluster->wait_until('the start', sub { ($cluster->state('a')->{state} // '') eq 'running' }), 'with three it runs again');

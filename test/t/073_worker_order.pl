@@ -113,7 +113,7 @@ sub pass_turn
 sub follows
 {
 	my ($name) = @_;
-	return scalar(() = log_of($name) =~ /LOG:  (?:raft_pg: )?node "$name" follows node/gi);
+	return scalar(() = log_of($name) =~ /LOG:  Raft node "$name" follows node/gi);
 }
 
 sub sent_to

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * record.c
+ * recorder.c
  *	  Recording: what this node's core is given, in a file that the laboratory
  *	  can replay (wire/eventlog.h, test/sim/replay.c).
  *
@@ -85,7 +85,7 @@ write_buffer(RaftRecorder *recorder)
 	if (recorder->size >= (off_t) raft_record_events_limit_mb * 1024 * 1024)
 	{
 		ereport(LOG,
-				(errmsg("raft_pg: file \"%s\" has reached \"raft_pg.record_events_limit\" (%d MB)",
+				(errmsg("file \"%s\" has reached \"raft_pg.record_events_limit\" (%d MB)",
 						recorder->path, raft_record_events_limit_mb),
 				 errdetail("Events of node \"%s\" are no longer recorded.", recorder->node->name)));
 		end_recording(recorder);
@@ -274,7 +274,7 @@ raft_recorder_start(RaftNode *node, RaftInit *init)
 	node->recorder = recorder;
 	before_shmem_exit(at_exit, PointerGetDatum(node));
 	ereport(LOG,
-			(errmsg("raft_pg: events of node \"%s\" are recorded in file \"%s\"",
+			(errmsg("recording events of Raft node \"%s\" in file \"%s\"",
 					node->name, recorder->path)));
 }
 
@@ -293,12 +293,12 @@ raft_recorder_reload(RaftNode *node)
 		if (node->recorder == NULL)
 			return;
 		ereport(LOG,
-				(errmsg("raft_pg: events of node \"%s\" are no longer recorded", node->name)));
+				(errmsg("stopped recording events of Raft node \"%s\"", node->name)));
 		end_recording(recorder);
 	}
 	else if (wanted && node->recorder == NULL)
 		ereport(LOG,
-				(errmsg("raft_pg: events of node \"%s\" will be recorded from its next start on",
+				(errmsg("events of Raft node \"%s\" will be recorded after its next start",
 						node->name),
 				 errhint("Call raft_stop() and raft_start(), or restart the server.")));
 }

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * start.c
+ * boot.c
  *	  The start of a node worker: from the row that raft_start() has written
  *	  and the log on disk to a core that has booted.
  *
@@ -68,7 +68,7 @@ raft_node_settings(void)
 	if (timeout_ms > raft_election_timeout_ms && complained_about != raft_election_timeout_ms)
 	{
 		ereport(LOG,
-				(errmsg("\"raft_pg.election_timeout\" (%d ms) is taken as %d ms, three times \"raft_pg.heartbeat_interval\"",
+				(errmsg("\"raft_pg.election_timeout\" (%d ms) is raised to %d ms, three times \"raft_pg.heartbeat_interval\"",
 						raft_election_timeout_ms, timeout_ms)));
 		complained_about = raft_election_timeout_ms;
 	}
@@ -162,9 +162,9 @@ end_without_row(RaftGroup *group, Oid database)
 {
 	StartTransactionCommand();
 	ereport(LOG,
-			(errmsg("raft_pg: database \"%s\" is marked to run Raft, but has no node",
+			(errmsg("database \"%s\" is marked for a Raft group but has no node",
 					get_database_name(database)),
-			 errdetail("The mark is removed.")));
+			 errdetail("The mark has been removed.")));
 	raft_autostart_clear(database);
 	CommitTransactionCommand();
 
@@ -281,7 +281,7 @@ correct_boot(RaftBoot *boot, RaftIndex applied)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the Raft log ends at index %llu, but index %llu has been applied",
 						(unsigned long long) boot->last, (unsigned long long) applied),
-				 errdetail("Entries that were durable have been lost.")));
+				 errdetail("Durable entries have been lost.")));
 	boot->commit = Max(boot->commit, applied);
 	boot->applied = boot->first - 1;	/* the applier tells */
 }
@@ -314,7 +314,7 @@ check_member_count(const RaftLogRecovery *recovery)
 	if (n > raft_max_members)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("the group has %d members, and this server is set up for %d", n, raft_max_members),
+				 errmsg("Raft group has %d members, but this server allows only %d", n, raft_max_members),
 				 errhint("Increase \"raft_pg.max_members\" and restart the server.")));
 }
 
@@ -323,8 +323,8 @@ warn_of_fsync(const char *name)
 {
 	if (!enableFsync)
 		ereport(WARNING,
-				(errmsg("Raft node \"%s\" runs with fsync = off", name),
-				 errdetail("What it acknowledges to others can be lost when the machine crashes, and acknowledged commands with it.")));
+				(errmsg("Raft node \"%s\" is running with fsync off", name),
+				 errdetail("An operating system crash can lose entries that this node has acknowledged, and with them committed commands.")));
 }
 
 RaftNode *

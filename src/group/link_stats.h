@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * peer_stats.h
+ * link_stats.h
  *	  What the node worker publishes of its stream to one peer.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RAFT_PEER_STATS_H
-#define RAFT_PEER_STATS_H
+#ifndef RAFT_LINK_STATS_H
+#define RAFT_LINK_STATS_H
 
 #include "raft_pg.h"
 #include "datatype/timestamp.h"
@@ -21,7 +21,7 @@ typedef enum RaftPeerLink
 } RaftPeerLink;
 
 /* Counters and state of one outgoing stream, for the status views. */
-typedef struct RaftPeerStats
+typedef struct RaftLinkStats
 {
 	RaftNodeId	id;
 	RaftPeerLink link;
@@ -34,6 +34,6 @@ typedef struct RaftPeerStats
 	TimestampTz next_attempt;	/* 0 = one is under way, or a stream is open */
 	TimestampTz refused_since;	/* the peer's server answers, and refuses the stream; 0 = no */
 	char		last_error[256];
-} RaftPeerStats;
+} RaftLinkStats;
 
-#endif							/* RAFT_PEER_STATS_H */
+#endif							/* RAFT_LINK_STATS_H */

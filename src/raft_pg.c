@@ -15,6 +15,8 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "client/proposals.h"
+#include "client/queue.h"
+#include "client/slots.h"
 #include "client/waiting.h"
 #include "group/group.h"
 #include "group/shared.h"
@@ -46,7 +48,8 @@ close_inboxes(RaftGroup *group)
 static const RaftGroupPart group_parts[] = {
 	{offsetof(RaftGroup, log), raft_log_shmem_size, raft_log_shmem_init, NULL},
 	{offsetof(RaftGroup, inboxes), raft_inboxes_shmem_size, raft_inboxes_shmem_init, close_inboxes},
-	{offsetof(RaftGroup, proposals), raft_proposals_shmem_size, raft_proposals_shmem_init, raft_proposals_abandon},
+	{offsetof(RaftGroup, slots), raft_slots_shmem_size, raft_slots_shmem_init, NULL},
+	{offsetof(RaftGroup, queue), raft_queue_shmem_size, raft_queue_shmem_init, raft_proposals_abandon},
 };
 
 static void

@@ -21,7 +21,7 @@
 #define RAFT_API_H
 
 #include "raft_pg.h"
-#include "client/proposals.h"
+#include "client/outcome.h"
 #include "group/group.h"
 #include "tables/node.h"
 

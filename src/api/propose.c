@@ -23,7 +23,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "client/proposals.h"
+#include "client/propose.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "api/api.h"
-#include "client/proposals.h"
+#include "client/slots.h"
 #include "client/waiting.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -42,7 +42,7 @@ waited_for(RaftGroup *group, const RaftWaiting *waiting, RaftIndex *index, RaftT
 		case RAFT_WAITING_QUEUE:
 			return "queue";
 		case RAFT_WAITING_COMMAND:
-			if (raft_proposal_place(group, waiting->slot, index, term))
+			if (raft_slot_place(group->slots, waiting->slot, index, term))
 				return waits_for_entry(group, *index);
 			return "place";
 		case RAFT_WAITING_ENTRY:

@@ -23,7 +23,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "apply/apply.h"
-#include "client/proposals.h"
+#include "client/slots.h"
 #include "group/group.h"
 #include "group/workers.h"
 #include "host_mutants.h"
@@ -125,10 +125,10 @@ publish_batch(Applier *applier, const RaftBatch *batch)
 		const RaftEntry *entry = &item->entry;
 
 		if (entry->kind == RAFT_ENTRY_NOOP)
-			raft_proposals_supersede(group, entry->term, applier->unseen);
+			raft_slots_supersede(group->slots, entry->term, applier->unseen);
 		else if (entry->origin.node == group->node_id)
-			raft_proposal_applied(group, &entry->origin, batch->first + i, entry->term,
-								  item->sqlstate, item->message);
+			raft_slot_applied(group->slots, &entry->origin, batch->first + i, entry->term,
+							  item->sqlstate, item->message);
 	}
 	ConditionVariableBroadcast(&group->applied_cv);
 }
@@ -245,7 +245,7 @@ load_state(Applier *applier)
 	 * of it before the next no-op, which takes all who still wait for superseded.
 	 */
 	applier->unseen = applier->applied;
-	raft_proposals_applied_unseen(applier->group, applier->unseen);
+	raft_slots_applied_unseen(applier->group->slots, applier->unseen);
 	ConditionVariableBroadcast(&applier->group->applied_cv);
 
 	if (applier->reader == NULL)

@@ -14,9 +14,23 @@
  */
 #include "raft_pg.h"
 
-#include "client/proposals.h"
-#include "group/group.h"
+#include "client/outcome.h"
 #include "miscadmin.h"
+
+bool
+raft_outcome_handed_over(RaftOutcome outcome)
+{
+	switch (outcome)
+	{
+		case RAFT_OUTCOME_PLACED:
+		case RAFT_OUTCOME_APPLIED:
+		case RAFT_OUTCOME_FAILED:
+		case RAFT_OUTCOME_UNKNOWN:
+			return true;
+		default:
+			return false;
+	}
+}
 
 static void
 report_not_leader(RaftGroup *group, RaftNodeId leader)

@@ -140,7 +140,8 @@ typedef struct RaftStatsBaseline
 /* Parts of the memory that other folders know: log, net, client. */
 typedef struct RaftLogShared RaftLogShared;
 typedef struct RaftInboxes RaftInboxes;
-typedef struct RaftProposals RaftProposals;
+typedef struct RaftQueue RaftQueue;
+typedef struct RaftSlots RaftSlots;
 
 typedef enum RaftWorkerKind
 {
@@ -207,7 +208,8 @@ typedef struct RaftGroup
 
 	RaftLogShared *log;
 	RaftInboxes *inboxes;
-	RaftProposals *proposals;
+	RaftQueue  *queue;			/* commands of backends */
+	RaftSlots  *slots;			/* what came of them */
 } RaftGroup;
 
 /* --- set-up --- */

@@ -77,12 +77,4 @@ extern void raft_starts_forget(Oid database);
 /* The launcher ends without a crash. */
 extern void raft_starts_forget_all(void);
 
-/* --- proposals.c --- */
-
-/* The node worker starts: forgets what is queued, numbers from its boot count on. */
-extern void raft_proposals_open(RaftGroup *group);
-
-/* Node worker: is there anything that raft_proposals_take() has not taken? */
-extern bool raft_proposals_queued(RaftGroup *group);
-
 #endif							/* RAFT_SHARED_H */

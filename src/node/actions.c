@@ -220,8 +220,8 @@ static void
 execute_placed(RaftNode *node, const RaftEvent *event, const RaftAction *action)
 {
 	for (uint32 i = 0; i < action->u.placed.n_entries; i++)
-		raft_proposal_placed(node->group, &event->u.propose.entries[i].origin,
-							 action->u.placed.first + i, action->u.placed.term);
+		raft_slot_placed(node->group->slots, &event->u.propose.entries[i].origin,
+						 action->u.placed.first + i, action->u.placed.term);
 }
 
 static void
@@ -233,8 +233,8 @@ execute_refused(RaftNode *node, const RaftEvent *event, const RaftAction *action
 		outcome = RAFT_OUTCOME_STOPPED;
 
 	for (uint32 i = 0; i < event->u.propose.n_entries; i++)
-		raft_proposal_refused(node->group, &event->u.propose.entries[i].origin,
-							  outcome, action->u.refused.leader);
+		raft_slot_refused(node->group->slots, &event->u.propose.entries[i].origin,
+						  outcome, action->u.refused.leader);
 	node->status.proposals_refused += event->u.propose.n_entries;
 }
 

@@ -212,7 +212,7 @@ refuse_what_does_not_fit(RaftNode *node, int n)
 		fits++;
 	}
 	for (int i = fits; i < n; i++)
-		raft_proposal_refused(node->group, &node->taken[i].origin, RAFT_OUTCOME_LOG_FULL, 0);
+		raft_slot_refused(node->group->slots, &node->taken[i].origin, RAFT_OUTCOME_LOG_FULL, 0);
 	node->status.proposals_refused += n - fits;
 	return fits;
 }

@@ -40,7 +40,7 @@ OBJS = \
 	src/log/scan.o src/log/tableam.o src/log/writer.o \
 	src/net/answer.o src/net/ask.o src/net/conninfo.o src/net/environment.o src/net/inbox.o src/net/link.o src/net/lookup.o src/net/peer.o \
 	src/net/peer_log.o src/net/refusals.o src/net/stream.o \
-	src/node/actions.o src/node/boot.o src/node/flusher.o src/node/held.o src/node/publish.o src/node/recorder.o \
+	src/node/actions.o src/node/boot.o src/node/flusher.o src/node/formation.o src/node/held.o src/node/publish.o src/node/recorder.o \
 	src/node/space.o src/node/worker.o \
 	src/tables/applied.o src/tables/failures.o src/tables/node.o src/tables/resets.o src/tables/skips.o src/tables/table.o \
 	src/wire/config.o src/wire/eventlog.o src/wire/frame.o src/wire/names.o src/wire/record.o

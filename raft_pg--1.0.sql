@@ -129,7 +129,7 @@ CREATE TABLE raft.peers (
     acknowledged bigint NOT NULL,
     term         bigint NOT NULL
 ) WITH (fillfactor = 50, vacuum_truncate = off);
-COMMENT ON TABLE raft.peers IS 'what this node knows of each other member; one that comes with another log, or with less, has lost what it acknowledged and is refused';
+COMMENT ON TABLE raft.peers IS 'what this node knows of each other member; one that comes with another log once the group is formed, or with less, has lost what it acknowledged and is refused';
 COMMENT ON COLUMN raft.peers.node_id IS 'number of the member in the group';
 COMMENT ON COLUMN raft.peers.log_id IS 'random number that its log got when it was created';
 COMMENT ON COLUMN raft.peers.first_seen IS 'when this node first met it';

@@ -212,7 +212,7 @@ raft_members_bootstrap(const RaftGivenMembers *members)
 
 		info[i].id = (RaftNodeId) (i + 1);
 		info[i].flags = RAFT_MEMBER_VOTER;
-		info[i].log_id = RAFT_LOG_ID_ANY;
+		info[i].log_id = 0;		/* not known yet: see src/node/formation.c */
 		info[i].name = member->name;
 		info[i].name_size = (uint8) strlen(member->name);
 		info[i].conninfo = member->conninfo;

@@ -120,14 +120,15 @@ check_no_template(void)
 				 errdetail("Its workers would keep CREATE DATABASE from copying it, and each copy would take itself for this node.")));
 }
 
-/* At commit the workers start; a leader there will be once a majority has come so far. */
+/* At commit the workers start; a leader there will be once all have come so far. */
 static void
 tell_what_is_needed(const RaftGivenMembers *members)
 {
 	if (members->n > 1)
 		ereport(NOTICE,
-				(errmsg("the group can elect a leader once %d of its %d members are started",
-						members->n / 2 + 1, members->n)));
+				(errmsg("the group elects its first leader once all of its %d members are started",
+						members->n),
+				 errdetail("When they have met, %d of them are enough.", members->n / 2 + 1)));
 }
 
 /* A second raft_start() may repeat the first one, or say less than it. */

@@ -77,9 +77,12 @@ trouble_text(RaftGroup *group, const RaftStanding *standing, const RaftGroupStat
 	RaftApplierStatus applier;
 	RaftLockWait wait;
 	char	   *refusals = refusals_text(group);
+	char	   *awaited = raft_describe_awaited(group);
 
 	if (standing->stale)
 		return pstrdup("the node worker stands still: figures and role are its last");
+	if (awaited != NULL)
+		return psprintf("the group is being formed: %s", awaited);
 	if (refusals != NULL)
 		return refusals;
 	raft_group_get_applier(group, &applier);

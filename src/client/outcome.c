@@ -15,7 +15,9 @@
 #include "raft_pg.h"
 
 #include "client/outcome.h"
+#include "group/group.h"
 #include "miscadmin.h"
+#include "net/inbox.h"
 
 bool
 raft_outcome_handed_over(RaftOutcome outcome)
@@ -77,6 +79,49 @@ describe_unreachable(RaftGroup *group)
 	return text.data;
 }
 
+static bool
+is_forming(RaftGroup *group)
+{
+	RaftGroupMember *members;
+	int			n_members = raft_group_get_members(group, &members);
+
+	for (int i = 0; i < n_members; i++)
+	{
+		if (members[i].flags != RAFT_MEMBER_LEARNER && members[i].log_id == 0)
+			return true;
+	}
+	return false;
+}
+
+char *
+raft_describe_awaited(RaftGroup *group)
+{
+	RaftGroupLinks *links;
+	StringInfoData text;
+
+	if (!is_forming(group))
+		return NULL;
+	links = palloc(sizeof(RaftGroupLinks));
+	raft_group_get_links(group, links);
+	initStringInfo(&text);
+	for (int i = 0; i < links->n; i++)
+	{
+		const RaftLinkStats *link = &links->of[i];
+		char	   *name = raft_group_member_name(group, link->id);
+		bool		reached = link->link == RAFT_LINK_STREAMING;
+
+		if ((reached && raft_inbox_connected(group->inboxes, link->id)) || name == NULL)
+			continue;
+		appendStringInfo(&text, "%snode \"%s\" ", text.len > 0 ? "; " : "", name);
+		if (reached)
+			appendStringInfoString(&text, "has not reached this node yet");
+		else
+			appendStringInfo(&text, "%s this node: %s", link->refused_since != 0 ? "refuses" : "is not reached by",
+							 link->last_error[0] != '\0' ? link->last_error : "not connected yet");
+	}
+	return text.len > 0 ? text.data : NULL;
+}
+
 /*
  * Nobody took the command: because no leader is known, or because the worker that leads
  * here, or would know, does not get to it.
@@ -85,9 +130,10 @@ static void
 report_not_taken(RaftGroup *group)
 {
 	RaftStanding standing;
+	char	   *awaited = raft_describe_awaited(group);
 
 	raft_group_get_standing(group, &standing);
-	if (standing.stale || standing.is_leader)
+	if (standing.stale || (standing.is_leader && awaited == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 				 errmsg("the node worker of this server did not take the command in time"),
@@ -95,6 +141,13 @@ report_not_taken(RaftGroup *group)
 						   (int) group->worker_pid[RAFT_WORKER_NODE],
 						   standing.stale ? "stands still" : "leads the group, and is busy"),
 				 errhint("See what that process waits for, and whether its disk is slow.")));
+	if (awaited != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
+				 errmsg("no leader took the command in time"),
+				 errdetail("The command was not appended.  The group is being formed: %s.",
+						   awaited),
+				 errhint("All members have to be running and reachable once; from then on a majority is enough.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 			 errmsg("no leader took the command in time"),

@@ -44,4 +44,10 @@ extern bool raft_outcome_handed_over(RaftOutcome outcome);
  */
 extern void raft_proposal_check(RaftGroup *group, const RaftProposalResult *result);
 
+/*
+ * While the group is being formed: members that this node has no stream from or to, and why
+ * not, palloc'd.  NULL when there are none, or the group is formed.
+ */
+extern char *raft_describe_awaited(RaftGroup *group);
+
 #endif							/* RAFT_OUTCOME_H */

@@ -547,6 +547,7 @@ raft_group_decode_members(const uint8 *data, uint32 size, RaftGroupMember **memb
 
 		member->id = info[i].id;
 		member->flags = info[i].flags;
+		member->log_id = info[i].log_id;
 		member->name = pnstrdup(info[i].name, info[i].name_size);
 		member->conninfo = pnstrdup(info[i].conninfo, info[i].conninfo_size);
 	}

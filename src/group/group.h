@@ -295,6 +295,7 @@ typedef struct RaftGroupMember
 {
 	RaftNodeId	id;
 	uint8		flags;
+	uint64		log_id;			/* of the log that it has to come with; 0 = any */
 	char	   *name;
 	char	   *conninfo;
 } RaftGroupMember;

@@ -66,6 +66,15 @@ raft_publish(RaftPublished *block, const void *data)
 	pg_atomic_write_u64(&block->done, version);
 }
 
+uint64
+raft_published_version(RaftPublished *block)
+{
+	uint64		version = pg_atomic_read_u64(&block->done);
+
+	pg_read_barrier();			/* what is read next is this one, or newer */
+	return version;
+}
+
 /* False when what was copied may be torn. */
 static bool
 copy_newest(RaftPublished *block, void *data)

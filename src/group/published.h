@@ -32,6 +32,9 @@ extern void raft_published_init(RaftPublished *block, void *memory, Size size);
  */
 extern void raft_publish(RaftPublished *block, const void *data);
 
+/* Grows with each version. */
+extern uint64 raft_published_version(RaftPublished *block);
+
 /* Copies a version, whole, that was the newest one when this was called, or is newer. */
 extern void raft_published_read(RaftPublished *block, void *data);
 

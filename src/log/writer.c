@@ -36,6 +36,20 @@ raft_log_note_config(RaftLogWriter *writer, RaftIndex index)
 StaticAssertDecl(UINT64CONST(1024) * 1024 * RAFT_MAX_LOG_SIZE_MB / BLCKSZ < MaxBlockNumber,
 				 "the pages of the largest log can be numbered");
 
+/* Whose group has no other member names its log at once: there is nobody to wait for. */
+static uint32
+name_single_log(uint8 config[RAFT_MAX_CONFIG_BYTES], const uint8 *bootstrap, uint32 size, uint64 log_id)
+{
+	RaftConfig	decoded;
+	RaftMemberInfo members[RAFT_MAX_MEMBERS];
+
+	if (raft_config_decode(bootstrap, size, &decoded, members) != RAFT_DECODE_OK)
+		elog(ERROR, "invalid configuration for a new Raft log");
+	if (decoded.n_members == 1)
+		members[0].log_id = log_id;
+	return (uint32) raft_config_encode(config, RAFT_MAX_CONFIG_BYTES, members, decoded.n_members);
+}
+
 /*
  * Makes the table a log.  Its space is taken first and block 0 written last,
  * so that a full disk or a crash leaves an empty table or a whole log.
@@ -45,13 +59,12 @@ create_log(RaftLogWriter *writer, const RaftLogIdentity *identity,
 		   const uint8 *bootstrap, uint32 bootstrap_size)
 {
 	RaftLogMeta *meta = &writer->meta;
-	RaftEntry	entry = {.term = 1,.kind = RAFT_ENTRY_CONFIG,.size = bootstrap_size,.data = bootstrap};
-	RaftConfig	config;
+	uint64		log_id = raft_log_random();
+	uint8	   *config = palloc(RAFT_MAX_CONFIG_BYTES);
+	RaftEntry	entry = {.term = 1,.kind = RAFT_ENTRY_CONFIG,.data = config};
 	uint8		header[RAFT_RECORD_HEADER];
 
-	if (raft_config_decode(bootstrap, bootstrap_size, &config, NULL) != RAFT_DECODE_OK)
-		elog(ERROR, "invalid configuration for a new Raft log");
-
+	entry.size = name_single_log(config, bootstrap, bootstrap_size, log_id);
 	memset(meta, 0, sizeof(RaftLogMeta));
 	meta->magic = RAFT_LOG_MAGIC;
 	meta->format = RAFT_LOG_FORMAT;
@@ -59,11 +72,11 @@ create_log(RaftLogWriter *writer, const RaftLogIdentity *identity,
 	meta->page_payload = RAFT_PAGE_PAYLOAD;
 	memcpy(meta->group, identity->group, RAFT_GROUP_ID_BYTES);
 	meta->node = identity->node;
-	meta->log_id = raft_log_random();
+	meta->log_id = log_id;
 	meta->term = 1;
 	meta->first_index = 1;
 	meta->last_index = 1;
-	meta->tail = RAFT_RECORD_HEADER + bootstrap_size;
+	meta->tail = RAFT_RECORD_HEADER + entry.size;
 
 	raft_pages_reserve(writer->pages->file, meta->n_pages, true);
 	raft_log_set_identity(meta, writer->pages->file, identity);
@@ -72,8 +85,9 @@ create_log(RaftLogWriter *writer, const RaftLogIdentity *identity,
 	raft_record_header(header, 1, &entry);
 	resetStringInfo(&writer->scratch);
 	appendBinaryStringInfo(&writer->scratch, (char *) header, RAFT_RECORD_HEADER);
-	appendBinaryStringInfo(&writer->scratch, (const char *) bootstrap, bootstrap_size);
+	appendBinaryStringInfo(&writer->scratch, (const char *) config, entry.size);
 	raft_pages_write(writer->pages, meta, 0, 1, writer->scratch.data, writer->scratch.len);
+	pfree(config);
 }
 
 RaftLogWriter *

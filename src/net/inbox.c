@@ -23,7 +23,8 @@
  * one ring.  One life of the node worker is an epoch: closing the inboxes
  * ends all streams of the epoch, and each mark carries its epoch, so that a
  * late frame of an earlier one (of another group, even, that had this slot of
- * shared memory) is never read.
+ * shared memory) is never read.  It carries the sender's log as well: what a
+ * former stream of another log left there is not taken for the word of this one.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,7 +40,7 @@
 #include "storage/proc.h"
 #include "storage/spin.h"
 
-#define RING_ALIGN		8
+#define RING_ALIGN		16
 #define RING_ALIGNED(size)	TYPEALIGN(RING_ALIGN, (size))
 
 /* Stands before each frame. */
@@ -47,6 +48,7 @@ typedef struct RingMark
 {
 	uint32		size;			/* of the frame; 0 = skip to the ring's beginning */
 	uint32		epoch;			/* low half of the epoch that it was written in */
+	uint64		log_id;			/* of the sender */
 } RingMark;
 
 StaticAssertDecl(UINT64CONST(1024) * RAFT_MAX_INBOX_SIZE_KB * RAFT_MAX_MEMBERS < PG_INT32_MAX,
@@ -57,6 +59,8 @@ typedef struct Ring
 {
 	/* under RaftInboxes.mutex; sender is read without it as well */
 	pg_atomic_uint32 sender;	/* whose ring this is, 0 = nobody's yet */
+	bool		stranger;		/* the sender is no member */
+	pg_atomic_uint64 heard;		/* RaftTime of a stranger's last frame */
 	pg_atomic_uint32 owned;		/* 1 while a stream holds the ring */
 	Latch	   *owner_latch;	/* of the backend that holds the ring */
 
@@ -88,6 +92,8 @@ struct RaftInboxWriter
 	RaftInboxes *inboxes;
 	Ring	   *ring;
 	char	   *data;
+	uint64		log_id;			/* of the sender */
+	bool		is_stranger;
 	uint64		epoch;
 	uint64		ticket;
 	uint64		tail;			/* the shared one, known here best */
@@ -137,6 +143,7 @@ raft_inboxes_shmem_init(void *memory)
 
 		pg_atomic_init_u32(&ring->sender, 0);
 		pg_atomic_init_u32(&ring->owned, 0);
+		pg_atomic_init_u64(&ring->heard, 0);
 		pg_atomic_init_u64(&ring->ticket, 0);
 		pg_atomic_init_u64(&ring->tail, 0);
 		pg_atomic_init_u64(&ring->head, 0);
@@ -159,31 +166,78 @@ ring_used(Ring *ring)
 	return pg_atomic_read_u64(&ring->tail) - pg_atomic_read_u64(&ring->head);
 }
 
+static bool
+is_left(Ring *ring)
+{
+	return pg_atomic_read_u32(&ring->owned) == 0 &&
+		(ring_used(ring) == 0 || RAFT_HOST_MUTANT(INBOX_RING_REUSED));
+}
+
+/* What there is for a sender that has no ring yet; each NULL when there is none. */
+typedef struct RingChoice
+{
+	Ring	   *fresh;
+	Ring	   *left;			/* the sender has gone and left nothing to read */
+	Ring	   *left_stranger;
+	Ring	   *silent;			/* of the stranger that was silent for longest */
+	int			n_strangers;
+} RingChoice;
+
+static Ring *
+ring_for_member(const RingChoice *choice)
+{
+	if (choice->fresh != NULL)
+		return choice->fresh;
+	if (choice->left_stranger != NULL)
+		return choice->left_stranger;
+	return choice->left != NULL ? choice->left : choice->silent;
+}
+
 /*
- * The ring of this sender: the one it had, else a fresh one, else one whose
- * sender has gone and left nothing to read.  Called under the mutex; NULL when
- * there is none.
+ * Strangers have the rings that are not meant for members: never less than one, since
+ * the node itself needs none.  One that does not speak gives way: a leader does speak.
  */
 static Ring *
-ring_of_sender(RaftInboxes *inboxes, RaftNodeId sender)
+ring_for_stranger(const RingChoice *choice, int n_peers, RaftTime silent_since)
 {
-	Ring	   *fresh = NULL;
-	Ring	   *left = NULL;
+	if (choice->fresh != NULL && choice->n_strangers < raft_max_members - n_peers)
+		return choice->fresh;
+	if (choice->left_stranger != NULL)
+		return choice->left_stranger;
+	if (choice->silent != NULL && pg_atomic_read_u64(&choice->silent->heard) < silent_since)
+		return choice->silent;
+	return NULL;
+}
+
+/* The ring of this sender: the one it had, else another.  Called under the mutex. */
+static Ring *
+ring_of_sender(RaftInboxes *inboxes, const RaftInboxClaim *claim, RaftTime silent_since)
+{
+	RingChoice	choice = {NULL};
 
 	for (int i = 0; i < raft_max_members; i++)
 	{
 		Ring	   *ring = &inboxes->rings[i];
 		RaftNodeId	holder = pg_atomic_read_u32(&ring->sender);
 
-		if (holder == sender)
+		if (holder == claim->sender)
 			return ring;
 		if (holder == 0)
-			fresh = fresh ? fresh : ring;
-		else if (pg_atomic_read_u32(&ring->owned) == 0 &&
-				 (ring_used(ring) == 0 || RAFT_HOST_MUTANT(INBOX_RING_REUSED)))
-			left = left ? left : ring;
+			choice.fresh = ring;
+		else if (!ring->stranger)
+			choice.left = is_left(ring) ? ring : choice.left;
+		else
+		{
+			choice.n_strangers++;
+			if (is_left(ring))
+				choice.left_stranger = ring;
+			if (choice.silent == NULL ||
+				pg_atomic_read_u64(&ring->heard) < pg_atomic_read_u64(&choice.silent->heard))
+				choice.silent = ring;
+		}
 	}
-	return fresh ? fresh : left;
+	return claim->n_peers == 0 ? ring_for_member(&choice) :
+		ring_for_stranger(&choice, claim->n_peers, silent_since);
 }
 
 /* What one look at the rings said to a claimant. */
@@ -200,7 +254,7 @@ typedef enum ClaimResult
  * One step of a claim, under the mutex.  Draws a ticket in the first step.
  */
 static ClaimResult
-claim_step(RaftInboxWriter *writer, RaftNodeId sender, Latch **owner)
+claim_step(RaftInboxWriter *writer, const RaftInboxClaim *claim, RaftTime now, Latch **owner)
 {
 	RaftInboxes *inboxes = writer->inboxes;
 	Ring	   *ring = writer->ring;
@@ -212,10 +266,12 @@ claim_step(RaftInboxWriter *writer, RaftNodeId sender, Latch **owner)
 
 	if (ring == NULL)
 	{
-		ring = ring_of_sender(inboxes, sender);
+		ring = ring_of_sender(inboxes, claim, now - raft_election_timeout());
 		if (ring == NULL)
 			return CLAIM_NO_RING;
-		pg_atomic_write_u32(&ring->sender, sender);
+		pg_atomic_write_u32(&ring->sender, claim->sender);
+		ring->stranger = claim->n_peers > 0;
+		pg_atomic_write_u64(&ring->heard, now);
 		writer->ring = ring;
 		writer->data = ring_data(inboxes, ring - inboxes->rings);
 		writer->epoch = epoch;
@@ -259,7 +315,7 @@ report_claim_failure(ClaimResult result, RaftNodeId sender)
 			ereport(ERROR,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 					 errmsg("too many Raft streams into this database"),
-					 errdetail("At most %d nodes can send to one group.", raft_max_members),
+					 errdetail("At most %d nodes can send to one group, and those come first that its configuration names.", raft_max_members - 1),
 					 errhint("Increase \"raft_pg.max_members\" and restart the server.")));
 			break;
 		case CLAIM_GRANTED:
@@ -269,21 +325,24 @@ report_claim_failure(ClaimResult result, RaftNodeId sender)
 }
 
 RaftInboxWriter *
-raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender)
+raft_inbox_claim(RaftInboxes *inboxes, const RaftInboxClaim *claim)
 {
 	RaftInboxWriter *writer = &my_writer;
 	ClaimResult result;
 
 	memset(writer, 0, sizeof(*writer));
 	writer->inboxes = inboxes;
+	writer->log_id = claim->log_id;
+	writer->is_stranger = claim->n_peers > 0;
 
 	ConditionVariablePrepareToSleep(&inboxes->released);
 	for (;;)
 	{
 		Latch	   *owner;
+		RaftTime	now = raft_now();
 
 		SpinLockAcquire(&inboxes->mutex);
-		result = claim_step(writer, sender, &owner);
+		result = claim_step(writer, claim, now, &owner);
 		SpinLockRelease(&inboxes->mutex);
 
 		if (result != CLAIM_WAIT)
@@ -296,7 +355,7 @@ raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender)
 	/* Those who wait with an older ticket give up. */
 	ConditionVariableBroadcast(&inboxes->released);
 	if (result != CLAIM_GRANTED)
-		report_claim_failure(result, sender);
+		report_claim_failure(result, claim->sender);
 	return writer;
 }
 
@@ -376,7 +435,10 @@ raft_inbox_put(RaftInboxWriter *writer, const void *frame, Size size)
 	if (raft_inbox_lost(writer) && !RAFT_HOST_MUTANT(INBOX_PUT_WHEN_LOST))
 		return false;
 
+	if (writer->is_stranger)
+		pg_atomic_write_u64(&writer->ring->heard, raft_now());
 	mark.epoch = (uint32) writer->epoch;
+	mark.log_id = writer->log_id;
 
 	/*
 	 * The rest of the ring is skipped in a step of its own, so that a frame as
@@ -417,9 +479,8 @@ raft_inbox_want_room(RaftInboxWriter *writer)
 
 /* --- the node worker --- */
 
-/* Wakes all streams, so that they see the new epoch. */
-static void
-wake_owners(RaftInboxes *inboxes)
+void
+raft_inboxes_wake(RaftInboxes *inboxes)
 {
 	Latch	   *latches[RAFT_MAX_MEMBERS];
 	int			n = 0;
@@ -445,7 +506,7 @@ raft_inboxes_close(RaftInboxes *inboxes)
 		pg_atomic_fetch_add_u64(&inboxes->epoch, 1);
 	SpinLockRelease(&inboxes->mutex);
 
-	wake_owners(inboxes);
+	raft_inboxes_wake(inboxes);	/* so that they see the new epoch */
 }
 
 void
@@ -500,7 +561,7 @@ ring_give_back(RaftInboxes *inboxes, Ring *ring, uint64 bytes)
 
 /* The first frame of this ring that belongs to the present epoch, or NULL. */
 static const uint8 *
-ring_first(RaftInboxes *inboxes, int number, Size *size)
+ring_first(RaftInboxes *inboxes, int number, Size *size, uint64 *log_id)
 {
 	Ring	   *ring = &inboxes->rings[number];
 	uint32		epoch = (uint32) pg_atomic_read_u64(&inboxes->epoch);
@@ -525,18 +586,19 @@ ring_first(RaftInboxes *inboxes, int number, Size *size)
 		else
 		{
 			*size = mark.size;
+			*log_id = mark.log_id;
 			return (const uint8 *) place + sizeof(mark);
 		}
 	}
 }
 
 const uint8 *
-raft_inbox_next(RaftInboxes *inboxes, int *ring, Size *size)
+raft_inbox_next(RaftInboxes *inboxes, int *ring, Size *size, uint64 *log_id)
 {
 	for (int i = 0; i < raft_max_members; i++)
 	{
 		int			number = (inboxes->cursor + (uint32) i) % (uint32) raft_max_members;
-		const uint8 *frame = ring_first(inboxes, number, size);
+		const uint8 *frame = ring_first(inboxes, number, size, log_id);
 
 		if (frame != NULL)
 		{

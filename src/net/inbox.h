@@ -26,13 +26,24 @@ extern void raft_inboxes_shmem_init(void *memory);
 
 typedef struct RaftInboxWriter RaftInboxWriter; /* private to the backend */
 
+typedef struct RaftInboxClaim
+{
+	RaftNodeId	sender;
+	uint64		log_id;			/* its log */
+	int			n_peers;		/* for a sender that is no member: members there are but this
+								 * node; 0 = a member */
+} RaftInboxClaim;
+
 /*
  * Claims the ring of this sender.  Its older stream is told to end, and this call
  * waits (interruptibly) until it has.  ERROR 55000 while the inboxes are closed.
  * Whether the sender is the node that it says it is, the caller has found out
  * before (raft_check_peer_log), and looks at once more behind the stream that ended.
+ *
+ * Nodes that are no members have the rings that members do not need, and never take one
+ * from a member.  ERROR 53400 when there is none.
  */
-extern RaftInboxWriter *raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender);
+extern RaftInboxWriter *raft_inbox_claim(RaftInboxes *inboxes, const RaftInboxClaim *claim);
 
 /*
  * False when the ring is full for now, or the writer must end (see lost).
@@ -68,11 +79,14 @@ extern void raft_inboxes_close(RaftInboxes *inboxes);
  */
 extern void raft_inboxes_reset(RaftInboxes *inboxes);
 
+/* Wakes the backends of all streams into this group: something concerns them. */
+extern void raft_inboxes_wake(RaftInboxes *inboxes);
+
 /*
- * The next frame over all rings, round robin; NULL when there is none.  It stays
- * valid until raft_inbox_consume() with the same ring number.
+ * The next frame over all rings, round robin, and the log of the node that it is from;
+ * NULL when there is none.  It stays valid until raft_inbox_consume() with the same ring number.
  */
-extern const uint8 *raft_inbox_next(RaftInboxes *inboxes, int *ring, Size *size);
+extern const uint8 *raft_inbox_next(RaftInboxes *inboxes, int *ring, Size *size, uint64 *log_id);
 extern void raft_inbox_consume(RaftInboxes *inboxes, int ring);
 
 /* Streams that are open now from this peer (0 or 1), for the status views. */

@@ -9,6 +9,8 @@
  * each node remembers of each other one, in raft.peers:
  *
  *	- The random number of its log.  One that comes with another has lost its log.
+ *	  Once the group is formed, the configuration has that number, for those as well who
+ *	  have never met the node; before, another log takes the place of the one that was met.
  *	- The random number of its last start that was met here.  One that does not
  *	  have it in its history comes from a copy made before that start.
  *	- How far its log was durable and committed, and its term.  One that has less
@@ -186,10 +188,34 @@ check_progress(const RaftPeerStart *start, const Peer *known)
 			 errhint("Its machine was set back to an earlier state, or its disk loses what was synced. Bring the server with its newest state back.")));
 }
 
-static void
-check_known(const RaftPeerStart *start, const Peer *known)
+void
+raft_check_named_log(const RaftPeerStart *start, const RaftPeerNaming *naming)
 {
-	if (known->tuple == NULL)
+	if (naming->log_id == 0 || naming->log_id == (uint64) start->log_id)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("Raft node \"%s\" comes with another log than before", start->name),
+			 errdetail("The members of the group have agreed on the log that this node votes with. A node that has lost its log has forgotten its votes and what it acknowledged, so it is not listened to."),
+			 errhint("Bring the server with the former log back.")));
+}
+
+/*
+ * What is known of another log is void when the members have agreed on this one, and
+ * while they have agreed on none.
+ */
+static bool
+is_void(const RaftPeerStart *start, const RaftPeerNaming *naming, const Peer *known)
+{
+	return known->tuple != NULL && DatumGetInt64(known->values[PEER_LOG_ID]) != start->log_id &&
+		(naming->log_id != 0 || (naming->is_member && naming->forming));
+}
+
+static void
+check_known(const RaftPeerStart *start, const RaftPeerNaming *naming, const Peer *known)
+{
+	raft_check_named_log(start, naming);
+	if (known->tuple == NULL || is_void(start, naming, known))
 		return;
 	if (DatumGetInt64(known->values[PEER_LOG_ID]) != start->log_id)
 		ereport(ERROR,
@@ -203,18 +229,18 @@ check_known(const RaftPeerStart *start, const Peer *known)
 }
 
 void
-raft_check_peer_log(const RaftPeerStart *start)
+raft_check_peer_log(const RaftPeerStart *start, const RaftPeerNaming *naming)
 {
 	Relation	relation = raft_table_open(&raft_peers_table, AccessShareLock);
 	Peer		known;
 
 	read_peer(relation, start->id, &known);
-	check_known(start, &known);
+	check_known(start, naming, &known);
 	table_close(relation, AccessShareLock);
 }
 
 void
-raft_accept_peer_log(const RaftPeerStart *start)
+raft_accept_peer_log(const RaftPeerStart *start, const RaftPeerNaming *naming)
 {
 	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
 	int			holder = 0;
@@ -225,12 +251,13 @@ raft_accept_peer_log(const RaftPeerStart *start)
 	error_context_stack = &locked;
 	relation = raft_table_open(&raft_peers_table, RowExclusiveLock);
 	read_peer(relation, start->id, &peer);
-	check_known(start, &peer);
+	check_known(start, naming, &peer);
 
-	if (peer.tuple == NULL ||
-		PEER_INT64(&peer, PEER_INCARNATION) != start->incarnation)
+	/* of a node that is no member nothing has to be kept: it counts for nothing */
+	if (naming->is_member &&
+		(peer.tuple == NULL || PEER_INT64(&peer, PEER_INCARNATION) != start->incarnation))
 	{
-		if (peer.tuple == NULL)
+		if (peer.tuple == NULL || is_void(start, naming, &peer))
 		{
 			memset(peer.nulls, 0, sizeof(peer.nulls));
 			peer.values[PEER_NODE_ID] = Int32GetDatum((int32) start->id);

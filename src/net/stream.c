@@ -75,7 +75,8 @@ typedef struct StreamCall
 typedef struct Stream
 {
 	StreamCall	call;
-	bool		is_member;		/* the sender is the member that it says it is */
+	RaftPeerNaming naming;		/* of the sender, by this version of the configuration */
+	uint64		config_version;
 	RaftGroup  *group;
 	RaftNodeId	self;
 	RaftInboxWriter *inbox;
@@ -168,6 +169,10 @@ read_call(FunctionCallInfo fcinfo, StreamCall *call)
 	}
 	call->protocol = PG_GETARG_INT32(0);
 	memcpy(call->group, PG_GETARG_UUID_P(1)->data, RAFT_GROUP_ID_BYTES);
+	if (PG_GETARG_INT32(2) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("number of a Raft node must be positive")));
 	sender->id = (RaftNodeId) PG_GETARG_INT32(2);
 	sender->name = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	sender->log_id = PG_GETARG_INT64(4);
@@ -194,13 +199,49 @@ running_group(void)
 	return group;
 }
 
+/*
+ * What the newest configuration in the log here says of the sender, committed or not: the core
+ * counts votes and acknowledgements by the same one.  It may name neither the sender's number
+ * nor its name, when this node slept through a change of members: the core judges what such
+ * a one has to say.  But nobody comes under the number or the name of a member.  Returns
+ * the number of members.
+ */
+static int
+check_sender(Stream *stream)
+{
+	const RaftPeerStart *sender = &stream->call.sender;
+	RaftPeerNaming naming = {0};
+	RaftGroupMember *members;
+	int			n_members;
+
+	stream->config_version = raft_published_version(&stream->group->config);
+	n_members = raft_group_get_members(stream->group, &members);
+	for (int i = 0; i < n_members; i++)
+	{
+		const RaftGroupMember *member = &members[i];
+		bool		same_name = strcmp(member->name, sender->name) == 0;
+
+		naming.forming |= member->flags != RAFT_MEMBER_LEARNER && member->log_id == 0;
+		if ((member->id == sender->id) != same_name)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("node \"%s\" is not a member of this Raft group", sender->name),
+					 errdetail("No member has this name and id %u.", sender->id)));
+		if (same_name)
+		{
+			naming.is_member = true;
+			naming.log_id = member->log_id;
+		}
+	}
+	stream->naming = naming;
+	raft_check_named_log(sender, &naming);
+	return n_members;
+}
+
 /* Is this the group, the recipient and a sender that belong together? */
 static void
 check_identities(RaftGroup *group, const StreamCall *call)
 {
-	RaftGroupMember *members;
-	int			n_members;
-
 	if (memcmp(group->group_id, call->group, RAFT_GROUP_ID_BYTES) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -224,17 +265,6 @@ check_identities(RaftGroup *group, const StreamCall *call)
 				 errmsg("stream comes from a node with this node's own identity"),
 				 errdetail("Two servers may be using the identity of node \"%s\".",
 						   group->node_name)));
-
-	n_members = raft_group_get_members(group, &members);
-	for (int i = 0; i < n_members; i++)
-	{
-		if (members[i].id == call->sender.id && strcmp(members[i].name, call->sender.name) == 0)
-			return;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("node \"%s\" is not a member of this Raft group", call->sender.name),
-			 errdetail("No member has this name and id %u.", call->sender.id)));
 }
 
 /* --- what the sender has promised --- */
@@ -496,6 +526,24 @@ wait_for_bytes(long timeout_ms)
 		proc_exit(1);
 }
 
+/*
+ * The members have changed, or agreed on their logs.  Who is a member now, or no longer,
+ * dials again, and is taken for what he is.
+ */
+static void
+check_sender_again(Stream *stream)
+{
+	bool		was_member = stream->naming.is_member;
+
+	if (stream->config_version == raft_published_version(&stream->group->config))
+		return;
+	(void) check_sender(stream);
+	if (stream->naming.is_member != was_member)
+		ereport(ERROR,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("the configuration of the Raft group has changed")));
+}
+
 static void
 handle_interrupts(Stream *stream)
 {
@@ -510,6 +558,7 @@ handle_interrupts(Stream *stream)
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
 
+	check_sender_again(stream);
 	if (raft_inbox_closed(stream->inbox) || raft_inbox_lost(stream->inbox))
 		note_promises(stream);
 	if (raft_inbox_closed(stream->inbox))
@@ -671,6 +720,8 @@ static void
 serve(FunctionCallInfo fcinfo, Stream *stream)
 {
 	StreamCall *call = &stream->call;
+	RaftInboxClaim claim = {0};
+	int			n_members;
 
 	check_context(fcinfo);
 	bound_lock_waits();
@@ -685,12 +736,15 @@ serve(FunctionCallInfo fcinfo, Stream *stream)
 
 	stream->group = running_group();
 	check_identities(stream->group, call);
-	stream->is_member = true;
+	n_members = check_sender(stream);
 	raft_environment_check(call->sender.name, call->environment);
-	raft_check_peer_log(&call->sender);
+	raft_check_peer_log(&call->sender, &stream->naming);
 	stream->self = stream->group->node_id;
 
-	stream->inbox = raft_inbox_claim(stream->group->inboxes, call->sender.id);
+	claim.sender = call->sender.id;
+	claim.log_id = (uint64) call->sender.log_id;
+	claim.n_peers = stream->naming.is_member ? 0 : Max(n_members - 1, 1);
+	stream->inbox = raft_inbox_claim(stream->group->inboxes, &claim);
 	PG_ENSURE_ERROR_CLEANUP(release_inbox, PointerGetDatum(stream->inbox));
 	{
 		/*
@@ -698,8 +752,10 @@ serve(FunctionCallInfo fcinfo, Stream *stream)
 		 * and the former stream has noted what it was promised.
 		 */
 		check_identities(running_group(), call);
-		raft_accept_peer_log(&call->sender);
-		raft_refusals_end(call->sender.id);
+		check_sender_again(stream);
+		raft_accept_peer_log(&call->sender, &stream->naming);
+		if (stream->naming.is_member)
+			raft_refusals_end(call->sender.id);
 		run_stream(stream);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(release_inbox, PointerGetDatum(stream->inbox));
@@ -720,7 +776,7 @@ refuse(const Stream *stream)
 	FlushErrorState();
 	if (error->detail != NULL)
 		reason = psprintf("%s (%s)", error->message, error->detail);
-	if (!raft_refusals_note(stream->is_member ? stream->call.sender.id : 0, reason))
+	if (!raft_refusals_note(stream->naming.is_member ? stream->call.sender.id : 0, reason))
 		error->output_to_server = false;
 	error->hide_stmt = true;
 	error->context = psprintf("stream of Raft node \"%s\" into database \"%s\"",

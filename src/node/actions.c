@@ -45,6 +45,18 @@ raft_node_keep_config(RaftNode *node, RaftIndex index, const uint8 *data, uint32
 	memcpy(place->data, data, size);
 }
 
+const RaftGroupConfig *
+raft_node_config(RaftNode *node, RaftIndex index)
+{
+	for (int i = 0; i < RAFT_MAX_CONFIGS; i++)
+	{
+		if (node->configs[i].index == index)
+			return &node->configs[i];
+	}
+	elog(ERROR, "configuration at index %llu of the Raft log is not at hand",
+		 (unsigned long long) index);
+}
+
 /* Configurations that a truncation takes back. */
 static void
 forget_configs(RaftNode *node, RaftIndex from)
@@ -216,9 +228,18 @@ execute_send(RaftNode *node, const RaftMessage *message)
 
 /* --- proposals --- */
 
+/* No client waits for a configuration. */
+static bool
+is_config(const RaftEvent *event)
+{
+	return event->u.propose.entries[0].kind == RAFT_ENTRY_CONFIG;
+}
+
 static void
 execute_placed(RaftNode *node, const RaftEvent *event, const RaftAction *action)
 {
+	if (is_config(event))
+		return;
 	for (uint32 i = 0; i < action->u.placed.n_entries; i++)
 		raft_slot_placed(node->group->slots, &event->u.propose.entries[i].origin,
 						 action->u.placed.first + i, action->u.placed.term);
@@ -229,6 +250,13 @@ execute_refused(RaftNode *node, const RaftEvent *event, const RaftAction *action
 {
 	RaftOutcome outcome = RAFT_OUTCOME_NOT_LEADER;
 
+	if (is_config(event))
+	{
+		ereport(LOG,
+				(errmsg("raft_pg: the configuration that names the members' logs was refused, reason %d",
+						(int) action->u.refused.reason)));
+		return;
+	}
 	if (action->u.refused.reason == RAFT_REFUSED_STOPPED)
 		outcome = RAFT_OUTCOME_STOPPED;
 
@@ -274,6 +302,8 @@ execute_role(RaftNode *node, const RaftAction *action)
 	pg_atomic_write_u32(&group->role, to);
 	pg_atomic_write_u32(&group->leader, action->u.role.leader);
 
+	if (to == RAFT_LEADER)
+		raft_node_lead_formation(node);
 	if (action->u.role.from != to)
 	{
 		node->status.role_since = GetCurrentTimestamp();
@@ -317,20 +347,15 @@ execute_peer_lost(RaftNode *node, const RaftAction *action)
 static void
 execute_config(RaftNode *node, RaftIndex index)
 {
-	const RaftGroupConfig *config = NULL;
+	const RaftGroupConfig *config = raft_node_config(node, index);
 	RaftConfig	decoded;
 	RaftMemberInfo members[RAFT_MAX_MEMBERS];
 
-	for (int i = 0; i < RAFT_MAX_CONFIGS; i++)
-	{
-		if (node->configs[i].index == index)
-			config = &node->configs[i];
-	}
-	if (config == NULL ||
-		raft_config_decode(config->data, config->size, &decoded, members) != RAFT_DECODE_OK)
-		elog(ERROR, "configuration at index %llu of the Raft log is not at hand",
+	if (raft_config_decode(config->data, config->size, &decoded, members) != RAFT_DECODE_OK)
+		elog(ERROR, "configuration at index %llu of the Raft log does not decode",
 			 (unsigned long long) index);
 	raft_peers_configure(node->peers, members, decoded.n_members);
+	raft_node_take_members(node, index, &decoded, members);
 	raft_node_publish_config(node, config);
 }
 

@@ -349,6 +349,7 @@ raft_node_start(RaftGroup *group, Oid database)
 	warn_of_fsync(row.name);
 
 	introduce(group, &row, recovery.boot_count);
+	node->log_id = recovery.log_id;
 	node->reader = raft_log_reader_create(group->log, row.log_file);
 	load_clock(node, recovery.boot.last);
 	pg_atomic_write_u64(&group->skips_end, recovery.boot.last); /* the applier will see */

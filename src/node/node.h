@@ -6,6 +6,7 @@
  * worker.c		the main loop
  * boot.c		from the row in raft.node and the log to a booted core
  * actions.c	steps the core and executes what it asks for
+ * formation.c	a group that is being formed: whose log is whose
  * recorder.c	what the core is given, in a file, for a replay
  * space.c		room in the log: who may use it, and how it is won back
  * held.c		who holds the log, and the warnings before it is full
@@ -35,6 +36,15 @@ typedef struct RaftConfirmed
 	RaftTime	since;
 } RaftConfirmed;
 
+/* A member of the active configuration (formation.c). */
+typedef struct RaftNodeMember
+{
+	RaftNodeId	id;
+	uint64		log_id;			/* that the configuration names; 0 = none */
+	uint64		heard;			/* of its last message; 0 = none heard yet */
+	bool		replaced;		/* heard after another one that this leader has counted */
+} RaftNodeMember;
+
 /* Everything up to an op, durable once WAL is flushed up to a position. */
 typedef struct RaftUnflushed
 {
@@ -50,6 +60,7 @@ typedef struct RaftNode
 	RaftGroup  *group;
 	RaftNodeId	id;
 	char		name[RAFT_MAX_NODE_NAME + 1];
+	uint64		log_id;
 
 	RaftCore   *core;
 	RaftRecorder *recorder;		/* NULL = events are not recorded */
@@ -101,6 +112,13 @@ typedef struct RaftNode
 
 	RaftGroupConfig configs[RAFT_MAX_CONFIGS];	/* newest ones, in no order */
 
+	/* of the active configuration */
+	RaftIndex	config_index;
+	bool		identified;		/* it names the logs of all voters */
+	RaftNodeMember members[RAFT_MAX_MEMBERS];
+	int			n_members;
+	RaftIndex	named_at;		/* leader: commit index when it proposed their names last */
+
 	RaftStatus	published;		/* the core's state at the end of the last turn */
 	RaftGroupStatus status;		/* counters are kept here; publish.c tells them */
 	RaftGroupLinks links;
@@ -139,6 +157,21 @@ extern uint64 raft_node_next_clock(RaftNode *node);
 /* Keeps the payload of a configuration that stands, or will stand, at index. */
 extern void raft_node_keep_config(RaftNode *node, RaftIndex index,
 								  const uint8 *data, uint32 size);
+
+/* The payload of a configuration that can become active. */
+extern const RaftGroupConfig *raft_node_config(RaftNode *node, RaftIndex index);
+
+/* --- formation.c --- */
+
+/* False for a message of a member that comes with another log than the configuration names. */
+extern bool raft_node_hears(RaftNode *node, RaftNodeId from, uint64 log_id);
+
+extern void raft_node_take_members(RaftNode *node, RaftIndex index, const RaftConfig *config,
+								   const RaftMemberInfo *members);
+extern void raft_node_lead_formation(RaftNode *node);
+
+/* A leader that can, and has not yet, proposes the configuration that names the logs. */
+extern void raft_node_name_logs(RaftNode *node);
 
 /* --- recorder.c --- */
 

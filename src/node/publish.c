@@ -134,4 +134,5 @@ void
 raft_node_publish_config(RaftNode *node, const RaftGroupConfig *config)
 {
 	raft_publish(&node->group->config, config);
+	raft_inboxes_wake(node->group->inboxes);	/* it may have their senders for others */
 }

@@ -8,6 +8,7 @@
  *
  *		receive		frames from the inboxes, each one step of the core
  *		observe		what the applier has done, and whether it is late
+ *		name logs	the leader of a group that is being formed
  *		propose		everything queued, as one batch
  *		tick		when the core's deadline has passed
  *		settle		hand the appends to the sockets, ask for one flush for it all,
@@ -106,7 +107,7 @@ greet_arrivals(RaftNode *node)
 }
 
 static void
-receive_frame(RaftNode *node, const uint8 *frame, Size size)
+receive_frame(RaftNode *node, const uint8 *frame, Size size, uint64 log_id)
 {
 	uint8		group[RAFT_GROUP_ID_BYTES];
 	RaftMessage message;
@@ -117,7 +118,7 @@ receive_frame(RaftNode *node, const uint8 *frame, Size size)
 	if (raft_frame_decode(frame, size, group, &message,
 						  node->received, RAFT_MAX_MESSAGE_ENTRIES) != RAFT_DECODE_OK ||
 		memcmp(group, node->group->group_id, sizeof(group)) != 0 ||
-		message.to != node->id)
+		message.to != node->id || !raft_node_hears(node, message.from, log_id))
 	{
 		node->status.messages_refused++;
 		return;
@@ -141,14 +142,15 @@ receive(RaftNode *node)
 	{
 		int			ring;
 		Size		size;
-		const uint8 *frame = raft_inbox_next(inboxes, &ring, &size);
+		uint64		log_id;
+		const uint8 *frame = raft_inbox_next(inboxes, &ring, &size, &log_id);
 
 		if (frame == NULL)
 		{
 			node->frames_left = false;
 			return;
 		}
-		receive_frame(node, frame, size);
+		receive_frame(node, frame, size, log_id);
 		raft_inbox_consume(inboxes, ring);
 		bytes += size;
 	}
@@ -219,12 +221,13 @@ refuse_what_does_not_fit(RaftNode *node, int n)
 
 /*
  * A leader takes no commands while a batch is on its way to the disk: they are the next
- * batch.  Those of a stuck disk can still be withdrawn.
+ * batch.  Those of a stuck disk can still be withdrawn.  Nor does it before the group is
+ * formed: a member may come with another log as long as there is nothing to lose.
  */
 static bool
 may_propose(RaftNode *node)
 {
-	return node->role != RAFT_LEADER || !raft_node_is_flushing(node);
+	return node->role != RAFT_LEADER || (node->identified && !raft_node_is_flushing(node));
 }
 
 static void
@@ -318,6 +321,7 @@ turn(RaftNode *node)
 	receive(node);
 	observe_applier(node);
 	watch_applier(node);
+	raft_node_name_logs(node);
 	if (may_propose(node))
 		propose(node);
 	tick(node);

@@ -20,9 +20,6 @@
 #define RAFT_MAX_CONNINFO		1023	/* bytes */
 #define RAFT_MAX_CONFIG_BYTES	(8 + RAFT_MAX_MEMBERS * (16 + RAFT_MAX_NODE_NAME + RAFT_MAX_CONNINFO))
 
-/* Any log: its voter is taken for who it says it is. */
-#define RAFT_LOG_ID_ANY		UINT64_MAX
-
 /* A member as the host sees it: name and conninfo are not NUL-terminated. */
 typedef struct RaftMemberInfo
 {

@@ -23,7 +23,8 @@
 #define RINGS			3
 #define SENDERS			5
 #define RING_KB			1
-#define MAX_FRAME		(RING_KB * 1024 - 8)
+#define MAX_FRAME		(RING_KB * 1024 - 16)
+#define LOG_OF(sender)	((sender) * UINT64CONST(1000000007))
 #define MAX_QUEUED		64		/* frames of a sender: more than a ring holds */
 
 /* How each frame begins; the rest follows from it. */
@@ -81,9 +82,10 @@ read_one(Model *model)
 	FrameHead	head;
 	FrameHead  *first;
 	Size		size;
+	uint64		log_id;
 	int			ring;
 
-	frame = raft_inbox_next(model->inboxes, &ring, &size);
+	frame = raft_inbox_next(model->inboxes, &ring, &size, &log_id);
 	if (frame == NULL)
 	{
 		for (int s = 1; s <= SENDERS; s++)
@@ -102,6 +104,7 @@ read_one(Model *model)
 		   "a frame that nobody has put");
 	if (model->wrong)
 		return false;
+	expect(model, log_id == LOG_OF(head.sender), "a frame of another log");
 	first = model->queue[head.sender];
 	build_frame(wanted, first);
 	expect(model, size == first->size && memcmp(frame, wanted, size) == 0,
@@ -192,6 +195,7 @@ claim(Model *model)
 {
 	MemoryContext context = CurrentMemoryContext;
 	RaftNodeId	sender = 1 + draw(model, SENDERS);
+	RaftInboxClaim claimed = {.sender = sender,.log_id = LOG_OF(sender)};
 	volatile int sqlstate = 0;
 	int			busy = 0;
 	int			may_be_busy = 0;
@@ -206,7 +210,7 @@ claim(Model *model)
 
 	PG_TRY();
 	{
-		model->writer = raft_inbox_claim(model->inboxes, sender);
+		model->writer = raft_inbox_claim(model->inboxes, &claimed);
 	}
 	PG_CATCH();
 	{

@@ -29,7 +29,7 @@ PGFILEDESC = "raft_pg - Raft consensus between PostgreSQL servers"
 OBJS = \
 	src/api/cluster.o src/api/identity.o src/api/members.o src/api/propose.o src/api/sessions.o src/api/skip.o src/api/start.o \
 	src/api/state.o src/api/statement.o src/api/stats.o src/api/wait.o \
-	src/apply/applier.o src/apply/batch.o src/apply/machine.o src/apply/session.o src/apply/skip.o \
+	src/apply/applier.o src/apply/batch.o src/apply/command.o src/apply/kinds.o src/apply/machine.o src/apply/session.o src/apply/skip.o \
 	src/client/outcome.o src/client/proposals.o src/client/propose.o src/client/queue.o src/client/slots.o src/client/waiting.o \
 	src/core/append.o src/core/convert.o src/core/election.o src/core/membership.o src/core/progress.o \
 	src/core/replication.o src/core/step.o src/core/trail.o src/core/writes.o \

@@ -28,7 +28,7 @@ CREATE TABLE raft.log (
 COMMENT ON TABLE raft.log IS 'entries of the Raft log of this node, committed or not';
 COMMENT ON COLUMN raft.log.index IS 'position in the log, from 1';
 COMMENT ON COLUMN raft.log.term IS 'term of the leader that took the entry into the log';
-COMMENT ON COLUMN raft.log.kind IS 'no-op, configuration, command, set-apply or skip';
+COMMENT ON COLUMN raft.log.kind IS 'no-op, configuration, command, set-apply or skip; "unknown" and its number for what only a newer version executes';
 COMMENT ON COLUMN raft.log.node_id IS 'node whose session proposed the entry; 0 for the leader itself';
 COMMENT ON COLUMN raft.log.proposed_at IS 'clock of the leader when it took the entry';
 COMMENT ON COLUMN raft.log.command IS 'what was proposed';

@@ -74,7 +74,7 @@ extern long raft_timeout_arg(FunctionCallInfo fcinfo, int argument);
 extern void raft_check_may_propose(const char *function);
 
 /* Hands an entry over and waits; ERROR unless it was applied without an error.  Returns its index. */
-extern RaftIndex raft_propose_applied(RaftGroup *group, RaftEntryKind kind, const char *data,
+extern RaftIndex raft_propose_applied(RaftGroup *group, uint8 kind, const char *data,
 									  Size size, long timeout_ms);
 
 /* --- statement.c --- */

@@ -128,7 +128,7 @@ jsonb_command_arg(FunctionCallInfo fcinfo)
 }
 
 RaftIndex
-raft_propose_applied(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+raft_propose_applied(RaftGroup *group, uint8 kind, const char *data, Size size,
 					 long timeout_ms)
 {
 	RaftProposalResult result;
@@ -144,7 +144,7 @@ raft_propose_applied(RaftGroup *group, RaftEntryKind kind, const char *data, Siz
 
 /* The same, at the longest as argument 1 says. */
 static Datum
-propose(FunctionCallInfo fcinfo, const char *function, RaftEntryKind kind,
+propose(FunctionCallInfo fcinfo, const char *function, uint8 kind,
 		const char *data, Size size)
 {
 	long		timeout_ms = raft_timeout_arg(fcinfo, 1);

@@ -122,7 +122,7 @@ check_stuck(RaftGroup *group, RaftIndex index)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("entry %llu is not a command", number),
-				 errdetail("Its kind is %s.", raft_entry_kind_name(entry.kind))));
+				 errdetail("Its kind is %s.", raft_log_kind_name(entry.kind))));
 }
 
 /* How far a member says that it has applied the log; NULL = it does not say. */

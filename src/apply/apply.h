@@ -5,6 +5,8 @@
  *
  * applier.c	main loop: waits for entries, publishes progress, backs off
  * batch.c		one batch of entries, one transaction
+ * kinds.c		what is done with each kind of entry (kinds.h)
+ * command.c	commands
  * skip.c		decisions that a command is not executed
  * machine.c	calls the function that gets the commands; tells errors apart
  * session.c	settings and transactions; what a command must not leave behind
@@ -90,9 +92,6 @@ extern RaftIndex raft_decisions_find(const RaftDecisions *decisions, RaftIndex i
 
 /* Which command an entry of kind RAFT_ENTRY_SKIP is about. */
 extern RaftIndex raft_skip_target(const RaftEntry *entry);
-
-/* ERROR unless this node has skipped what the entry at index skips. */
-extern void raft_skip_check(RaftIndex index, const RaftEntry *entry);
 
 /* --- batch.c --- */
 

@@ -16,13 +16,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "apply/apply.h"
+#include "apply/kinds.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "storage/proc.h"
-#include "tables/skips.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 #define MAX_ENTRIES				512
 #define MAX_BYTES				(256 * 1024)
@@ -32,14 +30,6 @@
 
 /* A transaction is not prolonged after this: proposers wait for its commit. */
 #define MAX_MILLISECONDS		50
-
-typedef struct BatchRun
-{
-	RaftBatch  *batch;
-	bool		careful;		/* a subtransaction around each command */
-	RaftApplied applied;		/* at this point of the batch */
-	RaftMachine *machine;		/* for applied.function; NULL until needed */
-} BatchRun;
 
 RaftBatch *
 raft_batch_read(RaftLogReader *reader, const RaftDecisions *decisions,
@@ -66,6 +56,7 @@ raft_batch_read(RaftLogReader *reader, const RaftDecisions *decisions,
 	for (int i = 0; i < batch->n; i++)
 	{
 		RaftDecodeResult result;
+		const RaftKind *kind;
 		RaftIndex	index;
 		uint32		length;
 
@@ -78,8 +69,9 @@ raft_batch_read(RaftLogReader *reader, const RaftDecisions *decisions,
 					 errmsg("entry %llu of the log is damaged", (unsigned long long) (first + i)),
 					 errdetail_internal("%s", result != RAFT_DECODE_OK ? raft_decode_message(result) :
 										"It carries another index.")));
-		if (batch->entries[i].entry.kind == RAFT_ENTRY_COMMAND)
-			batch->entries[i].skipped_by = raft_decisions_find(decisions, index);
+		kind = raft_kind_find(batch->entries[i].entry.kind);
+		if (kind->prepare)
+			kind->prepare(index, &batch->entries[i], decisions);
 		offset += length;
 	}
 	batch->bytes = offset;
@@ -92,69 +84,10 @@ entry_context_callback(void *arg)
 	errcontext("applying entry %llu of the log", *(unsigned long long *) arg);
 }
 
-/* The item's error is its result: counted, and recorded. */
 static void
-record_failure(BatchRun *run, RaftIndex index, const RaftBatchEntry *item)
+apply_entry(RaftBatchRun *run, RaftIndex index, RaftBatchEntry *item)
 {
-	run->applied.failures++;
-	raft_failure_store(index, run->applied.failures, item->entry.term,
-					   item->sqlstate, item->message);
-	run->batch->n_failed++;
-}
-
-/* The same words on every node, whatever the command would have done there. */
-static void
-skip_command(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
-{
-	item->sqlstate = RAFT_ERRCODE_SKIPPED;
-	item->message = psprintf("the command was skipped by the decision of the group at index %llu",
-							 (unsigned long long) item->skipped_by);
-	record_failure(run, index, item);
-	raft_skips_add(index, item->skipped_by, false);
-}
-
-/* Executes a command whose error is its result: rolls its effects back and records it. */
-static void
-execute_carefully(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		raft_machine_execute(run->machine, index, &item->entry);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		if (!raft_error_is_deterministic(geterrcode()))
-			PG_RE_THROW();
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-
-		/* The call was left half way; the next command gets a fresh one. */
-		run->machine = NULL;
-		item->sqlstate = error->sqlerrcode;
-		item->message = error->message ? error->message : pstrdup("missing error text");
-		record_failure(run, index, item);
-	}
-	PG_END_TRY();
-}
-
-static void
-apply_entry(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
-{
+	const RaftKind *kind = raft_kind_find(item->entry.kind);
 	unsigned long long context_index = index;
 	ErrorContextCallback callback;
 
@@ -164,40 +97,9 @@ apply_entry(BatchRun *run, RaftIndex index, RaftBatchEntry *item)
 	error_context_stack = &callback;
 	run->batch->current = index;
 
-	switch (item->entry.kind)
-	{
-		case RAFT_ENTRY_SET_APPLY:
-			run->applied.function = item->entry.size == 0 ? NULL :
-				pnstrdup((const char *) item->entry.data, item->entry.size);
-			run->machine = NULL;
-			break;
-
-		case RAFT_ENTRY_COMMAND:
-			run->batch->n_commands++;
-			if (item->skipped_by != 0)
-			{
-				skip_command(run, index, item);
-				break;
-			}
-			if (run->applied.function == NULL)
-				break;			/* nobody wants it: committed is applied */
-
-			/* Outside of the subtransaction: a missing function is not the command's fault. */
-			if (run->machine == NULL)
-				run->machine = raft_machine_create(run->applied.function);
-			if (run->careful)
-				execute_carefully(run, index, item);
-			else
-				raft_machine_execute(run->machine, index, &item->entry);
-			break;
-
-		case RAFT_ENTRY_SKIP:
-			raft_skip_check(index, &item->entry);
-			break;
-
-		default:				/* the core's own entries */
-			break;
-	}
+	run->batch->n_commands += item->entry.kind == RAFT_ENTRY_COMMAND;
+	if (kind->execute)
+		kind->execute(run, index, item);
 
 	run->batch->current = 0;
 	error_context_stack = callback.previous;
@@ -209,11 +111,10 @@ batch_has_effects(const RaftBatch *batch, const RaftApplyState *state)
 {
 	for (int i = 0; i < batch->n; i++)
 	{
-		uint8		kind = batch->entries[i].entry.kind;
+		const RaftBatchEntry *item = &batch->entries[i];
+		const RaftKind *kind = raft_kind_find(item->entry.kind);
 
-		if (kind == RAFT_ENTRY_SET_APPLY || kind == RAFT_ENTRY_SKIP ||
-			batch->entries[i].skipped_by != 0 ||
-			(kind == RAFT_ENTRY_COMMAND && state->function != NULL))
+		if (kind->has_effects && kind->has_effects(item, state))
 			return true;
 	}
 	return false;
@@ -234,7 +135,7 @@ static void
 apply_in_transaction(RaftBatch *batch, RaftIndex stored, RaftApplyState *state, bool careful)
 {
 	MemoryContext batch_context = CurrentMemoryContext;
-	BatchRun	run = {.batch = batch, .careful = careful};
+	RaftBatchRun run = {.batch = batch, .careful = careful};
 	instr_time	start;
 	instr_time	elapsed;
 	char	   *function;

@@ -11,7 +11,7 @@
  */
 #include "postgres.h"
 
-#include "apply/apply.h"
+#include "apply/kinds.h"
 #include "miscadmin.h"
 #include "tables/skips.h"
 #include "utils/memutils.h"
@@ -176,10 +176,11 @@ raft_decisions_find(const RaftDecisions *decisions, RaftIndex index)
 	return 0;
 }
 
+/* An ERROR unless this node has skipped what the entry skips. */
 void
-raft_skip_check(RaftIndex index, const RaftEntry *entry)
+raft_skip_execute(RaftBatchRun *run, RaftIndex index, RaftBatchEntry *item)
 {
-	RaftIndex	target = raft_skip_target(entry);
+	RaftIndex	target = raft_skip_target(&item->entry);
 
 	if (!raft_skips_contain(target))
 		ereport(ERROR,

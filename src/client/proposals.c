@@ -31,7 +31,7 @@ typedef struct Command
 /* --- backends --- */
 
 RaftPut
-raft_proposals_put(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+raft_proposals_put(RaftGroup *group, uint8 kind, const char *data, Size size,
 				   RaftWaitMode mode)
 {
 	RaftPut		result = RAFT_PUT_QUEUED;

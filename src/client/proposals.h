@@ -23,7 +23,7 @@ typedef enum RaftPut
 } RaftPut;
 
 /* The node worker is not waked yet. */
-extern RaftPut raft_proposals_put(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+extern RaftPut raft_proposals_put(RaftGroup *group, uint8 kind, const char *data, Size size,
 								  RaftWaitMode mode);
 
 /* Waits until there may be room for a command of this size; false when the deadline passed. */

@@ -171,7 +171,7 @@ await_outcome(RaftGroup *group, RaftTime deadline)
 
 /* Puts the command into the queue.  False, and the result says why, when it did not get there. */
 static bool
-queue_command(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+queue_command(RaftGroup *group, uint8 kind, const char *data, Size size,
 			  RaftWaitMode mode, RaftTime deadline, RaftProposalResult *result)
 {
 	RaftPut		put;
@@ -191,7 +191,7 @@ queue_command(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 
 /* One attempt at a node that seems to lead. */
 static void
-propose_once(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+propose_once(RaftGroup *group, uint8 kind, const char *data, Size size,
 			 RaftWaitMode mode, RaftTime deadline, RaftProposalResult *result)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -217,7 +217,7 @@ propose_once(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 }
 
 static void
-propose_until(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+propose_until(RaftGroup *group, uint8 kind, const char *data, Size size,
 			  RaftWaitMode mode, RaftTime deadline, RaftProposalResult *result)
 {
 	for (;;)
@@ -243,7 +243,7 @@ propose_until(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
 }
 
 void
-raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+raft_propose(RaftGroup *group, uint8 kind, const char *data, Size size,
 			 RaftWaitMode mode, long timeout_ms, RaftProposalResult *result)
 {
 	PG_TRY();

@@ -20,7 +20,7 @@
  * comes later, a cancel above all, is in result->interrupted: raft_proposal_check()
  * makes an 08007 of it.
  */
-extern void raft_propose(RaftGroup *group, RaftEntryKind kind, const char *data, Size size,
+extern void raft_propose(RaftGroup *group, uint8 kind, const char *data, Size size,
 						 RaftWaitMode mode, long timeout_ms, RaftProposalResult *result);
 
 #endif							/* RAFT_PROPOSE_H */

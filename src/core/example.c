@@ -108,7 +108,7 @@ apply(Node *node, RaftIndex ready)
 	{
 		const RaftEntry *entry = &node->log[node->applied + 1];
 
-		if (entry->kind == RAFT_ENTRY_COMMAND)
+		if (entry->kind == RAFT_ENTRY_HOST)
 			printf("node %u applies %s\n", node->id, (const char *) entry->data);
 	}
 }
@@ -203,8 +203,8 @@ int
 main(void)
 {
 	RaftEntry	commands[] = {
-		{.kind = RAFT_ENTRY_COMMAND, .size = 6, .data = (const uint8_t *) "apple"},
-		{.kind = RAFT_ENTRY_COMMAND, .size = 5, .data = (const uint8_t *) "pear"}
+		{.kind = RAFT_ENTRY_HOST, .size = 6, .data = (const uint8_t *) "apple"},
+		{.kind = RAFT_ENTRY_HOST, .size = 5, .data = (const uint8_t *) "pear"}
 	};
 	Node	   *leader = NULL;
 

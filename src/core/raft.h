@@ -101,16 +101,13 @@ typedef enum RaftRole
 	RAFT_LEADER
 } RaftRole;
 
-/* Kinds of log entries.  The core acts on the first two only. */
+/* Kinds of log entries.  The core acts on two; any other number above 0 is the host's. */
 typedef enum RaftEntryKind
 {
 	RAFT_ENTRY_NOOP = 1,		/* first entry of each leader (§8) */
 	RAFT_ENTRY_CONFIG = 2,		/* a configuration, acts when appended (§6) */
-	RAFT_ENTRY_COMMAND = 3,		/* an application command */
-	RAFT_ENTRY_SET_APPLY = 4,	/* names the function that gets the commands */
-	RAFT_ENTRY_SKIP = 5			/* names a committed command that is not to be executed */
+	RAFT_ENTRY_HOST = 3			/* the first of the host's */
 } RaftEntryKind;
-#define RAFT_ENTRY_KIND_MAX RAFT_ENTRY_SKIP
 
 /* Who proposed an entry: lets the proposer's own node wake it. */
 typedef struct RaftOrigin
@@ -128,7 +125,7 @@ typedef struct RaftEntry
 	RaftTerm	term;
 	uint64_t	clock;			/* leader's wall clock, microseconds since 1970 */
 	RaftOrigin	origin;
-	uint8_t		kind;			/* RaftEntryKind */
+	uint8_t		kind;			/* RaftEntryKind, or what the host knows */
 	uint32_t	size;			/* bytes of data */
 	const uint8_t *data;
 } RaftEntry;

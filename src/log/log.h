@@ -134,6 +134,9 @@ extern void raft_log_reader_free(RaftLogReader *reader);
 extern RaftIndex raft_log_read(RaftLogReader *reader, RaftIndex first, RaftIndex last,
 							   Size max_bytes, StringInfo out);
 
+/* A kind's name in raft.log and in messages. */
+extern const char *raft_log_kind_name(uint8 kind);
+
 /* When the leader took the entry at index into its log; 0 when it is not in this one. */
 extern TimestampTz raft_log_entry_time(RaftLogShared *shared, RaftRelFile file, RaftIndex index);
 

@@ -97,6 +97,15 @@ command_datum(const RaftEntry *entry)
 	return PointerGetDatum(command);
 }
 
+/* Also of a kind that only a newer version knows. */
+const char *
+raft_log_kind_name(uint8 kind)
+{
+	const char *name = raft_entry_kind_name(kind);
+
+	return name ? name : psprintf("unknown (%u)", kind);
+}
+
 /* Fills the slot; what it points to is allocated in the current context. */
 static void
 store_entry(Relation rel, TupleTableSlot *slot, RaftIndex index, const RaftEntry *entry)
@@ -119,7 +128,7 @@ store_entry(Relation rel, TupleTableSlot *slot, RaftIndex index, const RaftEntry
 				slot->tts_values[i] = Int64GetDatum((int64) entry->term);
 				break;
 			case COLUMN_KIND:
-				slot->tts_values[i] = CStringGetTextDatum(raft_entry_kind_name(entry->kind));
+				slot->tts_values[i] = CStringGetTextDatum(raft_log_kind_name(entry->kind));
 				break;
 			case COLUMN_NODE_ID:
 				slot->tts_values[i] = Int32GetDatum((int32) entry->origin.node);

@@ -513,7 +513,7 @@ get_proposed(Rest *rest, RaftEventRecord *record)
 		entry->size = get_u32(bytes + 24);
 		entry->kind = (uint8_t) get_u32(bytes + 28);
 		if ((entry->data = take(rest, entry->size)) == NULL ||
-			entry->kind < 1 || entry->kind > RAFT_ENTRY_KIND_MAX)
+			get_u32(bytes + 28) == 0 || get_u32(bytes + 28) > UINT8_MAX)
 			return false;
 	}
 	record->event.u.propose.entries = record->entries;

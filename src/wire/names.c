@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * names.c
- *	  Names of the core's enumerations, for traces, logs and status views.
+ *	  Names of the enumerations of core and wire, for traces, logs and status views.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,18 +48,13 @@ raft_message_name(RaftMessageType type)
 const char *
 raft_entry_kind_name(uint8_t kind)
 {
-	switch ((RaftEntryKind) kind)
-	{
-		case RAFT_ENTRY_NOOP:
-			return "no-op";
-		case RAFT_ENTRY_CONFIG:
-			return "configuration";
-		case RAFT_ENTRY_COMMAND:
-			return "command";
-		case RAFT_ENTRY_SET_APPLY:
-			return "set-apply";
-		case RAFT_ENTRY_SKIP:
-			return "skip";
-	}
-	return "?";
+	static const char *const names[RAFT_ENTRY_KIND_MAX + 1] = {
+		[RAFT_ENTRY_NOOP] = "no-op",
+		[RAFT_ENTRY_CONFIG] = "configuration",
+		[RAFT_ENTRY_COMMAND] = "command",
+		[RAFT_ENTRY_SET_APPLY] = "set-apply",
+		[RAFT_ENTRY_SKIP] = "skip"
+	};
+
+	return kind <= RAFT_ENTRY_KIND_MAX ? names[kind] : NULL;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * names.h
- *	  Names of the core's enumerations, for traces, logs and status views, in
+ *	  Names of the enumerations of core and wire, for traces, logs and status views, in
  *	  lower case.
  *
  *-------------------------------------------------------------------------
@@ -9,10 +9,10 @@
 #ifndef RAFT_WIRE_NAMES_H
 #define RAFT_WIRE_NAMES_H
 
-#include "core/raft.h"
+#include "wire/kinds.h"
 
 extern const char *raft_role_name(RaftRole role);
 extern const char *raft_message_name(RaftMessageType type);
-extern const char *raft_entry_kind_name(uint8_t kind);	/* "?" when unknown */
+extern const char *raft_entry_kind_name(uint8_t kind);	/* NULL when unknown */
 
 #endif							/* RAFT_WIRE_NAMES_H */

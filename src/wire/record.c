@@ -74,8 +74,7 @@ raft_record_decode(const uint8_t *bytes, size_t available, size_t max_size,
 	entry->kind = bytes[48];
 	entry->size = size - RAFT_RECORD_HEADER;
 	entry->data = bytes + RAFT_RECORD_HEADER;
-	if (*index == 0 || entry->term == 0 ||
-		entry->kind < 1 || entry->kind > RAFT_ENTRY_KIND_MAX ||
+	if (*index == 0 || entry->term == 0 || entry->kind == 0 ||
 		bytes[49] != 0 || bytes[50] != 0 || bytes[51] != 0)
 		return RAFT_DECODE_MALFORMED;
 	*length = size;

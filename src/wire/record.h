@@ -15,7 +15,7 @@
  *		32	uint64	origin serial
  *		40	uint32	origin node
  *		44	uint32	origin slot
- *		48	uint8	kind
+ *		48	uint8	kind, not 0; what it means is not looked at
  *		49	uint8[3] zero
  *		52	data
  *

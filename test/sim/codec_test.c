@@ -25,7 +25,7 @@ random_entry(Rng *rng, RaftTerm term, uint32_t max_size)
 {
 	RaftEntry	entry = {
 		.term = term, .clock = rng_next(rng), .size = (uint32_t) rng_below(rng, max_size + 1),
-		.kind = (uint8_t) rng_between(rng, 1, RAFT_ENTRY_KIND_MAX),
+		.kind = (uint8_t) rng_between(rng, 1, UINT8_MAX),
 		.origin = {.node = (RaftNodeId) rng_next(rng), .slot = (uint32_t) rng_next(rng), .serial = rng_next(rng)}
 	};
 	uint8_t    *data = run_alloc(entry.size);
@@ -508,7 +508,7 @@ codec_record_domain(Lab *lab)
 		uint8_t		value;
 		bool		eight;			/* of them: the number is cleared */
 	}			cases[] = {
-		{8, 0, true}, {16, 0, true}, {48, 0, false}, {48, RAFT_ENTRY_KIND_MAX + 1, false},
+		{8, 0, true}, {16, 0, true}, {48, 0, false},
 		{49, 1, false}, {50, 1, false}, {51, 1, false}
 	};
 	RaftEntry	entry = {.term = 3, .kind = RAFT_ENTRY_COMMAND};

@@ -55,7 +55,7 @@ core_names(Lab *lab)
 		lab_check(lab, raft_event_name((RaftEventType) type)[0] != '?', "an event without a name");
 	lab_check(lab, raft_role_name((RaftRole) 99)[0] == '?' &&
 			  raft_message_name((RaftMessageType) 99)[0] == '?' &&
-			  raft_entry_kind_name(99)[0] == '?' && raft_event_name((RaftEventType) 99)[0] == '?' &&
+			  raft_entry_kind_name(99) == NULL && raft_entry_kind_name(0) == NULL && raft_event_name((RaftEventType) 99)[0] == '?' &&
 			  raft_decode_message((RaftDecodeResult) 99)[0] == '?', "a name for nothing");
 }
 

@@ -55,7 +55,7 @@ random_entries(Rng *rng, uint32_t n, RaftTerm term)
 
 		entries[i] = (RaftEntry) {
 			.term = term, .clock = rng_next(rng), .size = (uint32_t) rng_below(rng, 30),
-			.kind = (uint8_t) rng_between(rng, 1, RAFT_ENTRY_KIND_MAX),
+			.kind = (uint8_t) rng_between(rng, 1, UINT8_MAX),
 			.origin = {.node = (RaftNodeId) rng_next(rng), .slot = (uint32_t) rng_next(rng),
 			.serial = rng_next(rng)}
 		};

@@ -202,9 +202,9 @@ my @hostile = (
 	[ 'an entry of a future term',
 		copy_data(RaftFrame::frame(%right, n_entries => 1,
 			records => RaftFrame::record(index => 1, term => $term + 5, data => 'x'))) ],
-	[ 'an entry of an unknown kind',
+	[ 'an entry of no kind',
 		copy_data(RaftFrame::frame(%right, n_entries => 1,
-			records => RaftFrame::record(index => 1, term => $term, data => 'x', kind => 99))) ],
+			records => RaftFrame::record(index => 1, term => $term, data => 'x', kind => 0))) ],
 	[ 'an entry count without end',
 		copy_data(RaftFrame::frame(%right, n_entries => 0xffffffff, records => $record)) ]);
 

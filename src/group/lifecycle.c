@@ -30,6 +30,7 @@
 #include "group/shared.h"
 #include "group/workers.h"
 #include "miscadmin.h"
+#include "tables/node.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -37,10 +38,6 @@
 
 #define LABEL_PROVIDER	"raft_pg"
 #define LABEL_AUTOSTART "autostart"
-
-/* Columns of raft.node. */
-#define NODE_NAME_COLUMN		1
-#define NODE_BOOTSTRAP_COLUMN	4
 
 /* Wake up once in a while to send the signal again: a worker may have just come. */
 #define STOP_RESIGNAL_MS	500
@@ -293,43 +290,19 @@ raft_group_stop_for_drop(Oid database)
 	ConditionVariableCancelSleep();
 }
 
-/* Number of members that this database was started with; 0 when it is no node. */
-static int
-members_of_node(Oid table, char **name)
-{
-	Relation	relation = table_open(table, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = raft_beginscan(relation, snapshot);
-	TupleDesc	desc = RelationGetDescr(relation);
-	HeapTuple	tuple = heap_getnext(scan, ForwardScanDirection);
-	int			n = 0;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-		bytea	   *bootstrap;
-		RaftGroupMember *members;
-
-		*name = TextDatumGetCString(heap_getattr(tuple, NODE_NAME_COLUMN, desc, &isnull));
-		bootstrap = DatumGetByteaPP(heap_getattr(tuple, NODE_BOOTSTRAP_COLUMN, desc, &isnull));
-		n = raft_group_decode_members((uint8 *) VARDATA_ANY(bootstrap),
-									  VARSIZE_ANY_EXHDR(bootstrap), &members);
-	}
-	table_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	table_close(relation, AccessShareLock);
-	return n;
-}
-
 /* raft.node is dropped, with the extension: what that means for a member of a group. */
 static void
 warn_of_lost_identity(Oid table)
 {
-	char	   *name = NULL;
+	RaftNodeRow row;
+	RaftConfig	members;
 
-	if (members_of_node(table, &name) > 1)
+	if (raft_node_row_read_dropped(table, &row) &&
+		raft_config_decode((uint8 *) VARDATA(row.bootstrap), VARSIZE(row.bootstrap) - VARHDRSZ,
+						   &members, NULL) == RAFT_DECODE_OK &&
+		members.n_members > 1)
 		ereport(WARNING,
-				(errmsg("Raft node \"%s\" is discarded with its log", name),
+				(errmsg("Raft node \"%s\" is discarded with its log", row.node),
 				 errdetail("It cannot come back under this name: the other members know it by the log that is dropped."),
 				 errhint("raft_stop() stops a node and keeps it.")));
 }

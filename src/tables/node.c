@@ -47,12 +47,10 @@ fill_row(const Datum *values, RaftNodeRow *row)
 	row->bootstrap = DatumGetByteaPCopy(values[NODE_BOOTSTRAP]);
 }
 
-bool
-raft_node_row_read(RaftNodeRow *row)
+/* As it is now, also after waiting for a lock. */
+static bool
+read_row(Relation relation, RaftNodeRow *row)
 {
-	Relation	relation = raft_table_open(&raft_node_table, AccessShareLock);
-
-	/* The newest state, also after waiting for a lock. */
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = raft_beginscan(relation, snapshot);
 	HeapTuple	tuple = heap_getnext(scan, ForwardScanDirection);
@@ -67,6 +65,25 @@ raft_node_row_read(RaftNodeRow *row)
 	}
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+bool
+raft_node_row_read(RaftNodeRow *row)
+{
+	Relation	relation = raft_table_open(&raft_node_table, AccessShareLock);
+	bool		found = read_row(relation, row);
+
+	table_close(relation, AccessShareLock);
+	return found;
+}
+
+bool
+raft_node_row_read_dropped(Oid table, RaftNodeRow *row)
+{
+	Relation	relation = table_open(table, AccessShareLock);
+	bool		found = raft_table_is_known(&raft_node_table, relation) && read_row(relation, row);
+
 	table_close(relation, AccessShareLock);
 	return found;
 }

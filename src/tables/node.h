@@ -24,6 +24,9 @@ extern void raft_node_row_lock(void);
 /* False when raft_start() was never called.  Needs no right on the table. */
 extern bool raft_node_row_read(RaftNodeRow *row);
 
+/* Of a table that is about to be dropped: false, too, when it has an unexpected shape. */
+extern bool raft_node_row_read_dropped(Oid table, RaftNodeRow *row);
+
 /* The caller holds the lock, and there is no row. */
 extern void raft_node_row_insert(const RaftNodeRow *row, Datum members);
 

@@ -117,58 +117,52 @@ raft_table_find(Oid relation)
 
 /* --- shape --- */
 
-static void
-wrong_shape(const RaftTable *table, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("table \"%s.%s\" does not match this version of raft_pg",
-					RAFT_SCHEMA, table->name),
-			 errdetail_internal("%s", detail),
-			 errhint("Library and extension must be of the same version: see ALTER EXTENSION raft_pg UPDATE. The library is replaced by a restart of the server.")));
-}
-
-static void
-check_column(const RaftTable *table, const RaftColumn *known, Form_pg_attribute column)
+/* What is wrong with a column; NULL = nothing. */
+static char *
+column_misfit(const RaftColumn *known, Form_pg_attribute column)
 {
 	if (column->attisdropped)
-		wrong_shape(table, psprintf("Column \"%s\" has been dropped.", known->name));
+		return psprintf("Column \"%s\" has been dropped.", known->name);
 	if (strcmp(NameStr(column->attname), known->name) != 0)
-		wrong_shape(table, psprintf("Column \"%s\" stands where \"%s\" is expected.",
-									NameStr(column->attname), known->name));
+		return psprintf("Column \"%s\" stands where \"%s\" is expected.",
+						NameStr(column->attname), known->name);
 	if (column->atttypid != known->type)
-		wrong_shape(table, psprintf("Column \"%s\" is of type %s instead of %s.", known->name,
-									format_type_be(column->atttypid), format_type_be(known->type)));
+		return psprintf("Column \"%s\" is of type %s instead of %s.", known->name,
+						format_type_be(column->atttypid), format_type_be(known->type));
 	if (!column->attnotnull && !known->nullable)
-		wrong_shape(table, psprintf("Column \"%s\" may be null.", known->name));
+		return psprintf("Column \"%s\" may be null.", known->name);
+	return NULL;
 }
 
-static void
-check_shape(const RaftTable *table, Relation relation, bool exactly)
+/* What is wrong with a table; NULL = nothing. */
+static char *
+table_misfit(const RaftTable *table, Relation relation, bool exactly)
 {
 	TupleDesc	descriptor = RelationGetDescr(relation);
+	char	   *misfit = NULL;
 
 	Assert(table->n_columns <= RAFT_TABLE_MAX_COLUMNS);
 	if (relation->rd_rel->relkind != RELKIND_RELATION || relation->rd_rel->relam != HEAP_TABLE_AM_OID)
-		wrong_shape(table, "It is not an ordinary table.");
+		return pstrdup("It is not an ordinary table.");
 	if (relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-		wrong_shape(table, "It would not survive a crash.");
+		return pstrdup("It would not survive a crash.");
 	if (descriptor->natts < table->n_columns || (exactly && descriptor->natts > table->n_columns))
-		wrong_shape(table, psprintf("It has %d columns instead of %d.",
-									descriptor->natts, table->n_columns));
-	for (int i = 0; i < table->n_columns; i++)
-		check_column(table, &table->columns[i], TupleDescAttr(descriptor, i));
+		return psprintf("It has %d columns instead of %d.", descriptor->natts, table->n_columns);
+	for (int i = 0; i < table->n_columns && misfit == NULL; i++)
+		misfit = column_misfit(&table->columns[i], TupleDescAttr(descriptor, i));
+	return misfit;
 }
 
 /*
  * The functions that write keep up indexes as those of catalogs are, which have no
  * expressions and no predicates.  Read from the catalog: REINDEX may hold the index itself.
  */
-static void
-check_indexes(const RaftTable *table, Relation relation)
+static char *
+index_misfit(Relation relation)
 {
 	List	   *indexes = RelationGetIndexList(relation);
 	ListCell   *cell;
+	char	   *misfit = NULL;
 
 	foreach(cell, indexes)
 	{
@@ -179,11 +173,11 @@ check_indexes(const RaftTable *table, Relation relation)
 		if (!heap_attisnull(index, Anum_pg_index_indexprs, NULL) ||
 			!heap_attisnull(index, Anum_pg_index_indpred, NULL) ||
 			((Form_pg_index) GETSTRUCT(index))->indisexclusion)
-			wrong_shape(table, psprintf("Somebody has added index \"%s\".",
-										get_rel_name(lfirst_oid(cell))));
+			misfit = psprintf("Somebody has added index \"%s\".", get_rel_name(lfirst_oid(cell)));
 		ReleaseSysCache(index);
 	}
 	list_free(indexes);
+	return misfit;
 }
 
 static Relation
@@ -191,15 +185,23 @@ open_table(const RaftTable *table, LOCKMODE mode, bool exactly)
 {
 	Oid			oid = get_relname_relid(table->name, get_namespace_oid(RAFT_SCHEMA, false));
 	Relation	relation;
+	char	   *misfit;
 
 	if (!OidIsValid(oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table \"%s.%s\" does not exist", RAFT_SCHEMA, table->name)));
 	relation = table_open(oid, mode);
-	check_shape(table, relation, exactly);
-	if (exactly)
-		check_indexes(table, relation);
+	misfit = table_misfit(table, relation, exactly);
+	if (misfit == NULL && exactly)
+		misfit = index_misfit(relation);
+	if (misfit != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s.%s\" does not match this version of raft_pg",
+						RAFT_SCHEMA, table->name),
+				 errdetail_internal("%s", misfit),
+				 errhint("Library and extension must be of the same version: see ALTER EXTENSION raft_pg UPDATE. The library is replaced by a restart of the server.")));
 	return relation;
 }
 
@@ -207,6 +209,12 @@ Relation
 raft_table_open(const RaftTable *table, LOCKMODE mode)
 {
 	return open_table(table, mode, mode != AccessShareLock);
+}
+
+bool
+raft_table_is_known(const RaftTable *table, Relation relation)
+{
+	return table_misfit(table, relation, false) == NULL;
 }
 
 /* A stronger lock would let whoever holds a table keep the node from starting. */

@@ -58,6 +58,9 @@ extern const RaftTable raft_skips_table;
  */
 extern Relation raft_table_open(const RaftTable *table, LOCKMODE mode);
 
+/* Would it be opened so, for reading? */
+extern bool raft_table_is_known(const RaftTable *table, Relation relation);
+
 /*
  * ERROR 55000 unless all of them are exactly what the library knows.  Waits for nobody but who
  * keeps readers out.

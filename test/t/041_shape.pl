@@ -13,17 +13,19 @@ use Test::More;
 
 my $cluster = RaftCluster->new(
 	nodes    => ['a'],
-	settings => { 'raft_pg.max_groups' => 6, 'max_worker_processes' => 32, 'raft_pg.log_size' => '4MB', 'raft_pg.max_command_size' => '64kB' });
+	settings => { 'raft_pg.max_groups' => 8, 'max_worker_processes' => 32, 'raft_pg.log_size' => '4MB', 'raft_pg.max_command_size' => '64kB' });
 my $node = $cluster->node('a');
 $cluster->start;
 
 # Updates of the extension to versions that this library is not made for.
 my %update = (
-	applied   => 'ALTER TABLE raft.applied ' . join(', ', map { "ADD COLUMN c$_ text DEFAULT 'later'" } 1 .. 40),
-	failures  => 'ALTER TABLE raft.failures ADD COLUMN later integer NOT NULL DEFAULT 1',
-	node      => 'ALTER TABLE raft.node ADD COLUMN later integer',
-	unlogged  => 'ALTER TABLE raft.applied SET UNLOGGED',
-	planted   => q{
+	applied    => 'ALTER TABLE raft.applied ' . join(', ', map { "ADD COLUMN c$_ text DEFAULT 'later'" } 1 .. 40),
+	failures   => 'ALTER TABLE raft.failures ADD COLUMN later integer NOT NULL DEFAULT 1',
+	node_bytes => q{ALTER TABLE raft.node ALTER COLUMN bootstrap TYPE bytea USING '\x07'},
+	node_type  => 'ALTER TABLE raft.node ALTER COLUMN bootstrap TYPE integer USING 7',
+	node       => 'ALTER TABLE raft.node ADD COLUMN later integer',
+	unlogged   => 'ALTER TABLE raft.applied SET UNLOGGED',
+	planted    => q{
 		CREATE FUNCTION raft.planted() RETURNS trigger LANGUAGE plpgsql
 			AS $$ BEGIN RAISE EXCEPTION 'planted, running as %', current_user; END $$;
 		CREATE TRIGGER planted BEFORE INSERT OR UPDATE OR DELETE ON raft.failures EXECUTE FUNCTION raft.planted();
@@ -44,7 +46,7 @@ foreach my $name (sort keys %update)
 {
 	PostgreSQL::Test::Utils::append_to_file("$directory/raft_pg--1.0--$name.sql", "$update{$name};\n");
 }
-END { unlink glob "$directory/raft_pg--1.0--{applied,failures,node,planted,unlogged}.sql" if defined $directory; }
+END { unlink glob "$directory/raft_pg--1.0--{applied,failures,node,node_bytes,node_type,planted,unlogged}.sql" if defined $directory; }
 
 foreach my $name (sort keys %update)
 {
@@ -100,6 +102,13 @@ is($cluster->value('a', q{SELECT failures || ' ' || (SELECT count(*) FROM raft.f
 ($code, $out, $error) = $node->psql('node', 'SELECT raft_stop()');
 like($error, qr/does not match this version of raft_pg/, 'a function that would write refuses');
 like($error, qr/HINT:.*ALTER EXTENSION raft_pg UPDATE/, 'with what to do');
+
+# --- the end ---
+
+foreach my $name ('node', 'node_bytes', 'node_type')
+{
+	is(($node->psql($name, 'DROP EXTENSION raft_pg'))[0], 0, "$name: the extension can be dropped");
+}
 
 unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/terminated by signal|TRAP:/,
 	'no process has crashed');

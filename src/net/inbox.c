@@ -59,8 +59,6 @@ typedef struct Ring
 {
 	/* under RaftInboxes.mutex; sender is read without it as well */
 	pg_atomic_uint32 sender;	/* whose ring this is, 0 = nobody's yet */
-	bool		stranger;		/* the sender is no member */
-	pg_atomic_uint64 heard;		/* RaftTime of a stranger's last frame */
 	pg_atomic_uint32 owned;		/* 1 while a stream holds the ring */
 	Latch	   *owner_latch;	/* of the backend that holds the ring */
 
@@ -93,7 +91,6 @@ struct RaftInboxWriter
 	Ring	   *ring;
 	char	   *data;
 	uint64		log_id;			/* of the sender */
-	bool		is_stranger;
 	uint64		epoch;
 	uint64		ticket;
 	uint64		tail;			/* the shared one, known here best */
@@ -143,7 +140,6 @@ raft_inboxes_shmem_init(void *memory)
 
 		pg_atomic_init_u32(&ring->sender, 0);
 		pg_atomic_init_u32(&ring->owned, 0);
-		pg_atomic_init_u64(&ring->heard, 0);
 		pg_atomic_init_u64(&ring->ticket, 0);
 		pg_atomic_init_u64(&ring->tail, 0);
 		pg_atomic_init_u64(&ring->head, 0);
@@ -166,78 +162,31 @@ ring_used(Ring *ring)
 	return pg_atomic_read_u64(&ring->tail) - pg_atomic_read_u64(&ring->head);
 }
 
-static bool
-is_left(Ring *ring)
-{
-	return pg_atomic_read_u32(&ring->owned) == 0 &&
-		(ring_used(ring) == 0 || RAFT_HOST_MUTANT(INBOX_RING_REUSED));
-}
-
-/* What there is for a sender that has no ring yet; each NULL when there is none. */
-typedef struct RingChoice
-{
-	Ring	   *fresh;
-	Ring	   *left;			/* the sender has gone and left nothing to read */
-	Ring	   *left_stranger;
-	Ring	   *silent;			/* of the stranger that was silent for longest */
-	int			n_strangers;
-} RingChoice;
-
-static Ring *
-ring_for_member(const RingChoice *choice)
-{
-	if (choice->fresh != NULL)
-		return choice->fresh;
-	if (choice->left_stranger != NULL)
-		return choice->left_stranger;
-	return choice->left != NULL ? choice->left : choice->silent;
-}
-
 /*
- * Strangers have the rings that are not meant for members: never less than one, since
- * the node itself needs none.  One that does not speak gives way: a leader does speak.
+ * The ring of this sender: the one it had, else a fresh one, else one whose
+ * sender has gone and left nothing to read.  Called under the mutex; NULL when
+ * there is none.
  */
 static Ring *
-ring_for_stranger(const RingChoice *choice, int n_peers, RaftTime silent_since)
+ring_of_sender(RaftInboxes *inboxes, RaftNodeId sender)
 {
-	if (choice->fresh != NULL && choice->n_strangers < raft_max_members - n_peers)
-		return choice->fresh;
-	if (choice->left_stranger != NULL)
-		return choice->left_stranger;
-	if (choice->silent != NULL && pg_atomic_read_u64(&choice->silent->heard) < silent_since)
-		return choice->silent;
-	return NULL;
-}
-
-/* The ring of this sender: the one it had, else another.  Called under the mutex. */
-static Ring *
-ring_of_sender(RaftInboxes *inboxes, const RaftInboxClaim *claim, RaftTime silent_since)
-{
-	RingChoice	choice = {NULL};
+	Ring	   *fresh = NULL;
+	Ring	   *left = NULL;
 
 	for (int i = 0; i < raft_max_members; i++)
 	{
 		Ring	   *ring = &inboxes->rings[i];
 		RaftNodeId	holder = pg_atomic_read_u32(&ring->sender);
 
-		if (holder == claim->sender)
+		if (holder == sender)
 			return ring;
 		if (holder == 0)
-			choice.fresh = ring;
-		else if (!ring->stranger)
-			choice.left = is_left(ring) ? ring : choice.left;
-		else
-		{
-			choice.n_strangers++;
-			if (is_left(ring))
-				choice.left_stranger = ring;
-			if (choice.silent == NULL ||
-				pg_atomic_read_u64(&ring->heard) < pg_atomic_read_u64(&choice.silent->heard))
-				choice.silent = ring;
-		}
+			fresh = fresh ? fresh : ring;
+		else if (pg_atomic_read_u32(&ring->owned) == 0 &&
+				 (ring_used(ring) == 0 || RAFT_HOST_MUTANT(INBOX_RING_REUSED)))
+			left = left ? left : ring;
 	}
-	return claim->n_peers == 0 ? ring_for_member(&choice) :
-		ring_for_stranger(&choice, claim->n_peers, silent_since);
+	return fresh ? fresh : left;
 }
 
 /* What one look at the rings said to a claimant. */
@@ -254,7 +203,7 @@ typedef enum ClaimResult
  * One step of a claim, under the mutex.  Draws a ticket in the first step.
  */
 static ClaimResult
-claim_step(RaftInboxWriter *writer, const RaftInboxClaim *claim, RaftTime now, Latch **owner)
+claim_step(RaftInboxWriter *writer, RaftNodeId sender, Latch **owner)
 {
 	RaftInboxes *inboxes = writer->inboxes;
 	Ring	   *ring = writer->ring;
@@ -266,12 +215,10 @@ claim_step(RaftInboxWriter *writer, const RaftInboxClaim *claim, RaftTime now, L
 
 	if (ring == NULL)
 	{
-		ring = ring_of_sender(inboxes, claim, now - raft_election_timeout());
+		ring = ring_of_sender(inboxes, sender);
 		if (ring == NULL)
 			return CLAIM_NO_RING;
-		pg_atomic_write_u32(&ring->sender, claim->sender);
-		ring->stranger = claim->n_peers > 0;
-		pg_atomic_write_u64(&ring->heard, now);
+		pg_atomic_write_u32(&ring->sender, sender);
 		writer->ring = ring;
 		writer->data = ring_data(inboxes, ring - inboxes->rings);
 		writer->epoch = epoch;
@@ -315,7 +262,7 @@ report_claim_failure(ClaimResult result, RaftNodeId sender)
 			ereport(ERROR,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 					 errmsg("too many Raft streams into this database"),
-					 errdetail("At most %d nodes can send to one group, and those come first that its configuration names.", raft_max_members - 1),
+					 errdetail("At most %d nodes can send to one group.", raft_max_members),
 					 errhint("Increase \"raft_pg.max_members\" and restart the server.")));
 			break;
 		case CLAIM_GRANTED:
@@ -325,24 +272,22 @@ report_claim_failure(ClaimResult result, RaftNodeId sender)
 }
 
 RaftInboxWriter *
-raft_inbox_claim(RaftInboxes *inboxes, const RaftInboxClaim *claim)
+raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender, uint64 log_id)
 {
 	RaftInboxWriter *writer = &my_writer;
 	ClaimResult result;
 
 	memset(writer, 0, sizeof(*writer));
 	writer->inboxes = inboxes;
-	writer->log_id = claim->log_id;
-	writer->is_stranger = claim->n_peers > 0;
+	writer->log_id = log_id;
 
 	ConditionVariablePrepareToSleep(&inboxes->released);
 	for (;;)
 	{
 		Latch	   *owner;
-		RaftTime	now = raft_now();
 
 		SpinLockAcquire(&inboxes->mutex);
-		result = claim_step(writer, claim, now, &owner);
+		result = claim_step(writer, sender, &owner);
 		SpinLockRelease(&inboxes->mutex);
 
 		if (result != CLAIM_WAIT)
@@ -355,7 +300,7 @@ raft_inbox_claim(RaftInboxes *inboxes, const RaftInboxClaim *claim)
 	/* Those who wait with an older ticket give up. */
 	ConditionVariableBroadcast(&inboxes->released);
 	if (result != CLAIM_GRANTED)
-		report_claim_failure(result, claim->sender);
+		report_claim_failure(result, sender);
 	return writer;
 }
 
@@ -435,8 +380,6 @@ raft_inbox_put(RaftInboxWriter *writer, const void *frame, Size size)
 	if (raft_inbox_lost(writer) && !RAFT_HOST_MUTANT(INBOX_PUT_WHEN_LOST))
 		return false;
 
-	if (writer->is_stranger)
-		pg_atomic_write_u64(&writer->ring->heard, raft_now());
 	mark.epoch = (uint32) writer->epoch;
 	mark.log_id = writer->log_id;
 

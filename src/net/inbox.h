@@ -26,24 +26,14 @@ extern void raft_inboxes_shmem_init(void *memory);
 
 typedef struct RaftInboxWriter RaftInboxWriter; /* private to the backend */
 
-typedef struct RaftInboxClaim
-{
-	RaftNodeId	sender;
-	uint64		log_id;			/* its log */
-	int			n_peers;		/* for a sender that is no member: members there are but this
-								 * node; 0 = a member */
-} RaftInboxClaim;
-
 /*
  * Claims the ring of this sender.  Its older stream is told to end, and this call
  * waits (interruptibly) until it has.  ERROR 55000 while the inboxes are closed.
  * Whether the sender is the node that it says it is, the caller has found out
  * before (raft_check_peer_log), and looks at once more behind the stream that ended.
- *
- * Nodes that are no members have the rings that members do not need, and never take one
- * from a member.  ERROR 53400 when there is none.
+ * log_id: of its log, which the node worker learns with each frame.
  */
-extern RaftInboxWriter *raft_inbox_claim(RaftInboxes *inboxes, const RaftInboxClaim *claim);
+extern RaftInboxWriter *raft_inbox_claim(RaftInboxes *inboxes, RaftNodeId sender, uint64 log_id);
 
 /*
  * False when the ring is full for now, or the writer must end (see lost).

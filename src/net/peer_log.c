@@ -208,7 +208,7 @@ static bool
 is_void(const RaftPeerStart *start, const RaftPeerNaming *naming, const Peer *known)
 {
 	return known->tuple != NULL && DatumGetInt64(known->values[PEER_LOG_ID]) != start->log_id &&
-		(naming->log_id != 0 || (naming->is_member && naming->forming));
+		(naming->log_id != 0 || naming->forming);
 }
 
 static void
@@ -253,9 +253,7 @@ raft_accept_peer_log(const RaftPeerStart *start, const RaftPeerNaming *naming)
 	read_peer(relation, start->id, &peer);
 	check_known(start, naming, &peer);
 
-	/* of a node that is no member nothing has to be kept: it counts for nothing */
-	if (naming->is_member &&
-		(peer.tuple == NULL || PEER_INT64(&peer, PEER_INCARNATION) != start->incarnation))
+	if (peer.tuple == NULL || PEER_INT64(&peer, PEER_INCARNATION) != start->incarnation)
 	{
 		if (peer.tuple == NULL || is_void(start, naming, &peer))
 		{

@@ -27,7 +27,6 @@ typedef struct RaftPeerStart
 /* What this node's newest configuration says of a sender. */
 typedef struct RaftPeerNaming
 {
-	bool		is_member;
 	bool		forming;		/* it does not name the logs of all voters yet */
 	uint64		log_id;			/* that it names for this one; 0 = none */
 } RaftPeerNaming;

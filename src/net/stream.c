@@ -62,6 +62,9 @@
 #define MESSAGE_HEADER		5	/* type and length of a protocol message */
 #define NOTE_INTERVAL		(3 * USECS_PER_SEC) /* raft.peers is written no more often */
 
+/* A node may have been away for as many elections; at one per second, that is 136 years. */
+#define MAX_TERM_LEAD		UINT64CONST(0xFFFFFFFF)
+
 /* What the caller says about the stream. */
 typedef struct StreamCall
 {
@@ -75,6 +78,7 @@ typedef struct StreamCall
 typedef struct Stream
 {
 	StreamCall	call;
+	bool		is_member;		/* the sender, as far as has been checked */
 	RaftPeerNaming naming;		/* of the sender, by this version of the configuration */
 	uint64		config_version;
 	RaftGroup  *group;
@@ -201,16 +205,15 @@ running_group(void)
 
 /*
  * What the newest configuration in the log here says of the sender, committed or not: the core
- * counts votes and acknowledgements by the same one.  It may name neither the sender's number
- * nor its name, when this node slept through a change of members: the core judges what such
- * a one has to say.  But nobody comes under the number or the name of a member.  Returns
- * the number of members.
+ * counts votes and acknowledgements by the same one.  A node that it does not name is refused:
+ * whatever such a one said of itself, nobody could check it, and a leader is believed.
  */
-static int
+static void
 check_sender(Stream *stream)
 {
 	const RaftPeerStart *sender = &stream->call.sender;
 	RaftPeerNaming naming = {0};
+	bool		is_member = false;
 	RaftGroupMember *members;
 	int			n_members;
 
@@ -222,20 +225,20 @@ check_sender(Stream *stream)
 		bool		same_name = strcmp(member->name, sender->name) == 0;
 
 		naming.forming |= member->flags != RAFT_MEMBER_LEARNER && member->log_id == 0;
-		if ((member->id == sender->id) != same_name)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("node \"%s\" is not a member of this Raft group", sender->name),
-					 errdetail("No member has this name and id %u.", sender->id)));
-		if (same_name)
+		if (same_name && member->id == sender->id)
 		{
-			naming.is_member = true;
+			is_member = true;
 			naming.log_id = member->log_id;
 		}
 	}
+	if (!is_member)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("node \"%s\" is not a member of this Raft group", sender->name),
+				 errdetail("No member has this name and id %u.", sender->id)));
+	stream->is_member = true;
 	stream->naming = naming;
 	raft_check_named_log(sender, &naming);
-	return n_members;
 }
 
 /* Is this the group, the recipient and a sender that belong together? */
@@ -337,6 +340,21 @@ protocol_violation(Stream *stream, const char *detail)
 }
 
 /*
+ * Terms grow by one with each election.  One that is far ahead is no term that a group has
+ * come to, and would be kept for good: a node never goes back to a lower one.
+ */
+static void
+check_term(Stream *stream, RaftTerm term)
+{
+	RaftTerm	own = pg_atomic_read_u64(&stream->group->term);
+
+	if (term > own && term - own > MAX_TERM_LEAD)
+		protocol_violation(stream,
+						   psprintf("The frame is of term " UINT64_FORMAT ", while this node is in term " UINT64_FORMAT ".",
+									term, own));
+}
+
+/*
  * Checks a frame in full.  It costs this backend less than receiving it did,
  * it names the culprit, and it keeps garbage from the one node worker.  (Which
  * decodes it again all the same: shared memory is no proof of anything.)
@@ -369,6 +387,7 @@ check_frame(Stream *stream, const uint8 *frame, uint32 size)
 									" the stream from node %u (boot count " UINT64_FORMAT ") to node %u.",
 									message.from, message.boot, message.to, stream->call.sender.id,
 									stream->call.sender.boot, stream->self));
+	check_term(stream, message.term);
 	take_promises(stream, &message);
 }
 
@@ -526,22 +545,12 @@ wait_for_bytes(long timeout_ms)
 		proc_exit(1);
 }
 
-/*
- * The members have changed, or agreed on their logs.  Who is a member now, or no longer,
- * dials again, and is taken for what he is.
- */
+/* The members may have changed, or have agreed on their logs. */
 static void
 check_sender_again(Stream *stream)
 {
-	bool		was_member = stream->naming.is_member;
-
-	if (stream->config_version == raft_published_version(&stream->group->config))
-		return;
-	(void) check_sender(stream);
-	if (stream->naming.is_member != was_member)
-		ereport(ERROR,
-				(errcode(ERRCODE_ADMIN_SHUTDOWN),
-				 errmsg("the configuration of the Raft group has changed")));
+	if (stream->config_version != raft_published_version(&stream->group->config))
+		check_sender(stream);
 }
 
 static void
@@ -720,8 +729,6 @@ static void
 serve(FunctionCallInfo fcinfo, Stream *stream)
 {
 	StreamCall *call = &stream->call;
-	RaftInboxClaim claim = {0};
-	int			n_members;
 
 	check_context(fcinfo);
 	bound_lock_waits();
@@ -736,15 +743,13 @@ serve(FunctionCallInfo fcinfo, Stream *stream)
 
 	stream->group = running_group();
 	check_identities(stream->group, call);
-	n_members = check_sender(stream);
+	check_sender(stream);
 	raft_environment_check(call->sender.name, call->environment);
 	raft_check_peer_log(&call->sender, &stream->naming);
 	stream->self = stream->group->node_id;
 
-	claim.sender = call->sender.id;
-	claim.log_id = (uint64) call->sender.log_id;
-	claim.n_peers = stream->naming.is_member ? 0 : Max(n_members - 1, 1);
-	stream->inbox = raft_inbox_claim(stream->group->inboxes, &claim);
+	stream->inbox = raft_inbox_claim(stream->group->inboxes, call->sender.id,
+									 (uint64) call->sender.log_id);
 	PG_ENSURE_ERROR_CLEANUP(release_inbox, PointerGetDatum(stream->inbox));
 	{
 		/*
@@ -754,8 +759,7 @@ serve(FunctionCallInfo fcinfo, Stream *stream)
 		check_identities(running_group(), call);
 		check_sender_again(stream);
 		raft_accept_peer_log(&call->sender, &stream->naming);
-		if (stream->naming.is_member)
-			raft_refusals_end(call->sender.id);
+		raft_refusals_end(call->sender.id);
 		run_stream(stream);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(release_inbox, PointerGetDatum(stream->inbox));
@@ -776,7 +780,7 @@ refuse(const Stream *stream)
 	FlushErrorState();
 	if (error->detail != NULL)
 		reason = psprintf("%s (%s)", error->message, error->detail);
-	if (!raft_refusals_note(stream->naming.is_member ? stream->call.sender.id : 0, reason))
+	if (!raft_refusals_note(stream->is_member ? stream->call.sender.id : 0, reason))
 		error->output_to_server = false;
 	error->hide_stmt = true;
 	error->context = psprintf("stream of Raft node \"%s\" into database \"%s\"",

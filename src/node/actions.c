@@ -245,6 +245,23 @@ execute_placed(RaftNode *node, const RaftEvent *event, const RaftAction *action)
 						 action->u.placed.first + i, action->u.placed.term);
 }
 
+static const char *
+config_refusal_text(RaftRefusal reason)
+{
+	switch (reason)
+	{
+		case RAFT_REFUSED_NOT_LEADER:
+			return "This node is no longer leader.";
+		case RAFT_REFUSED_CONFIG_EARLY:
+			return "No entry of this term is committed yet, or the previous configuration is not.";
+		case RAFT_REFUSED_CONFIG_INVALID:
+			return "It does not have the members of the active one.";
+		case RAFT_REFUSED_STOPPED:
+			return "A write to the log has failed.";
+	}
+	return "?";
+}
+
 static void
 execute_refused(RaftNode *node, const RaftEvent *event, const RaftAction *action)
 {
@@ -253,8 +270,8 @@ execute_refused(RaftNode *node, const RaftEvent *event, const RaftAction *action
 	if (is_config(event))
 	{
 		ereport(LOG,
-				(errmsg("raft_pg: the configuration that names the members' logs was refused, reason %d",
-						(int) action->u.refused.reason)));
+				(errmsg("configuration that names the members' logs was refused"),
+				 errdetail_internal("%s", config_refusal_text(action->u.refused.reason))));
 		return;
 	}
 	if (action->u.refused.reason == RAFT_REFUSED_STOPPED)

@@ -85,7 +85,7 @@ raft_node_take_members(RaftNode *node, RaftIndex index, const RaftConfig *config
 
 	if (config->identified && !node->identified && n_before > 1)	/* not at the start */
 		ereport(LOG,
-				(errmsg("raft_pg: the group is formed: the logs of its %d members are known, and a majority of them decides from now on",
+				(errmsg("Raft group is formed: the logs of its %d members are known, and a majority decides from now on",
 						(int) config->n_members)));
 
 	memcpy(before, node->members, sizeof(before));

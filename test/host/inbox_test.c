@@ -195,7 +195,6 @@ claim(Model *model)
 {
 	MemoryContext context = CurrentMemoryContext;
 	RaftNodeId	sender = 1 + draw(model, SENDERS);
-	RaftInboxClaim claimed = {.sender = sender,.log_id = LOG_OF(sender)};
 	volatile int sqlstate = 0;
 	int			busy = 0;
 	int			may_be_busy = 0;
@@ -210,7 +209,7 @@ claim(Model *model)
 
 	PG_TRY();
 	{
-		model->writer = raft_inbox_claim(model->inboxes, &claimed);
+		model->writer = raft_inbox_claim(model->inboxes, sender, LOG_OF(sender));
 	}
 	PG_CATCH();
 	{

@@ -1,4 +1,4 @@
-# What arrives on a stream is believed only from whom it may be, only in the right shape; the
+# What arrives on a stream is believed only from members, only in the right shape; the
 # rest ends that one stream, names the reason, and harms nothing.
 
 use strict;
@@ -55,6 +55,8 @@ my @calls     = (
 	[ 'an unknown protocol version', { protocol => 99 }, '0A000', qr/version 99/ ],
 	[ 'another group', { group => q{'00000000-0000-0000-0000-000000000001'} }, '55000', qr/another Raft group/ ],
 	[ 'another recipient', { recipient => "'$leader'" }, '55000', qr/another Raft node/ ],
+	[ 'a stranger', { sender_name => q{'mallory'}, sender => 77 }, '42501', qr/not a member/ ],
+	[ 'a number of a member under another name', { sender_name => q{'mallory'} }, '42501', qr/not a member/ ],
 	[ 'a member under another number', { sender => 77 }, '42501', qr/not a member/ ],
 	[ 'a member with another log', { log => $log eq '1' ? 2 : 1 }, '55000', qr/another log/ ],
 	[ 'a start that does not know the last one', { incarnation => 1, former => q('{2,3}'), boot => $boot + 1 }, '55000', qr/older state/ ],
@@ -190,6 +192,7 @@ my @hostile = (
 	[ 'a frame of another sender', copy_data(RaftFrame::frame(%right, from => $id{$leader})) ],
 	[ 'a frame to another node',   copy_data(RaftFrame::frame(%right, to => $id{$leader})) ],
 	[ 'a frame of another boot',   copy_data(RaftFrame::frame(%right, boot => $boot + 1)) ],
+	[ 'a term that no group has come to', copy_data(RaftFrame::frame(%right, term => $term + 2**32 + 1000)) ],
 	[ 'an unknown kind of message', copy_data(RaftFrame::frame(%right, type => 250)) ],
 	[ 'more entries promised than sent',
 		copy_data(RaftFrame::frame(%right, n_entries => 3, records => $record)) ],

@@ -34,9 +34,8 @@ find_member(RaftNode *node, RaftNodeId id)
 }
 
 /*
- * The leader has counted entries of the log that is gone, and must not name the other one.
- * When it asks for them the core notices the loss, and gives up the leadership.  The
- * first entry is on every log of the group.
+ * Has this leader counted entries of the member's log?  The first one is on every log of
+ * the group.
  */
 static bool
 has_confirmed(RaftNode *node, RaftNodeId id)
@@ -67,7 +66,8 @@ raft_node_hears(RaftNode *node, RaftNodeId from, uint64 log_id)
 		return member->log_id == log_id;
 	if (member->heard != log_id)
 	{
-		member->replaced = member->heard != 0 && has_confirmed(node, from);
+		if (member->counted == 0 && member->heard != 0 && has_confirmed(node, from))
+			member->counted = member->heard;
 		member->heard = log_id;
 	}
 	return true;
@@ -115,10 +115,14 @@ raft_node_lead_formation(RaftNode *node)
 {
 	node->named_at = 0;
 	for (int i = 0; i < node->n_members; i++)
-		node->members[i].replaced = false;
+		node->members[i].counted = 0;
 }
 
-/* The active configuration with the logs of its members; 0 when one is not known. */
+/*
+ * The active configuration with the logs of its members; 0 when one is not known, or is not
+ * the one that this leader has counted entries of.  When it asks the other one for
+ * them the core notices the loss, and gives up the leadership.
+ */
 static uint32
 encode_named(RaftNode *node, uint8 *out)
 {
@@ -131,9 +135,11 @@ encode_named(RaftNode *node, uint8 *out)
 			 (unsigned long long) active->index);
 	for (int i = 0; i < node->n_members; i++)
 	{
-		if (node->members[i].heard == 0 || node->members[i].replaced)
+		const RaftNodeMember *member = &node->members[i];
+
+		if (member->heard == 0 || (member->counted != 0 && member->counted != member->heard))
 			return 0;
-		members[i].log_id = node->members[i].heard;
+		members[i].log_id = member->heard;
 	}
 	return (uint32) raft_config_encode(out, RAFT_MAX_CONFIG_BYTES, members, config.n_members);
 }

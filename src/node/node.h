@@ -42,7 +42,7 @@ typedef struct RaftNodeMember
 	RaftNodeId	id;
 	uint64		log_id;			/* that the configuration names; 0 = none */
 	uint64		heard;			/* of its last message; 0 = none heard yet */
-	bool		replaced;		/* heard after another one that this leader has counted */
+	uint64		counted;		/* that this leader has counted entries of, before it heard another; else 0 */
 } RaftNodeMember;
 
 /* Everything up to an op, durable once WAL is flushed up to a position. */

@@ -56,7 +56,7 @@ PG_CPPFLAGS = -isystem $(includedir_server) -isystem $(libpq_srcdir) -I$(srcdir)
 ifdef STOP_POINTS
 PG_CPPFLAGS += -DRAFT_STOP_POINTS -DRAFT_MAX_RUNS=16
 # in the library, which shows its inside to nobody
-OBJS += test/host/inbox_test.o
+OBJS += test/host/inbox_test.o test/host/log_damage_test.o test/host/log_harness.o test/host/log_model.o test/host/log_test.o
 endif
 
 PG_CFLAGS = -std=gnu11 -pthread -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement
@@ -83,7 +83,7 @@ EXTRA_CLEAN = build
 include $(PGXS)
 
 # Debian's PGXS tracks no header dependencies.
-$(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)
+$(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h $(srcdir)/test/host/*.h)
 
 # By absolute names, or make would find the directories of the sources through VPATH.
 object_directories := $(addprefix $(CURDIR)/,$(sort $(dir $(OBJS))))

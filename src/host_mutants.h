@@ -23,6 +23,17 @@ typedef enum RaftHostMutant
 	RAFT_MUTANT_INBOX_PUT_WHEN_LOST,	/* a stream goes on after the end of its epoch */
 	RAFT_MUTANT_INBOX_RING_REUSED,	/* a ring is handed on with frames in it */
 	RAFT_MUTANT_INBOX_SKIP_UNCHECKED,	/* the rest of a ring is skipped, free or not */
+	RAFT_MUTANT_LOG_BOUNDARY_PASSED,	/* a record that begins a page is not its first one */
+	RAFT_MUTANT_LOG_CONFIG_KEPT,	/* a configuration that was cut off is still one of the log's */
+	RAFT_MUTANT_LOG_CONFIG_UNCHECKED,	/* the base configuration's checksum is not compared */
+	RAFT_MUTANT_LOG_EMPTY_TRUSTED,	/* a log that has lost its block 0 is made anew */
+	RAFT_MUTANT_LOG_FREE_PART_PAGE, /* the dropped part of the first page is free */
+	RAFT_MUTANT_LOG_GENERATION_KEPT,	/* readers do not hear of a truncation */
+	RAFT_MUTANT_LOG_HINT_KEPT,	/* where a read ended is known beyond a truncation */
+	RAFT_MUTANT_LOG_READ_UNCHECKED, /* a reader does not compare checksums */
+	RAFT_MUTANT_LOG_RING_LOW_KEPT,	/* bytes in shared memory are overwritten unannounced */
+	RAFT_MUTANT_LOG_SLOTS_LOW_KEPT, /* positions likewise */
+	RAFT_MUTANT_LOG_VOTE_KEPT,	/* a vote is kept into a term without one */
 	RAFT_MUTANT_SEND_CACHE_KEPT,	/* what was sent last is sent again after a truncation */
 	RAFT_MUTANT_TICK_FIRST		/* a deadline that has passed goes before messages that wait */
 } RaftHostMutant;

@@ -295,6 +295,14 @@ add_start(RaftLogHistory *history, uint64 incarnation)
 	history->starts[history->n_starts++] = incarnation;
 }
 
+/* Undamaged, and of the same write as block 0: both end with the last start. */
+static bool
+read_history(RaftRelFile file, const RaftLogMeta *meta, RaftLogHistory *history)
+{
+	return raft_pages_read_history(file, history) && history->n_starts > 0 &&
+		history->starts[history->n_starts - 1] == meta->incarnation;
+}
+
 /* The caller flushes before anything of this start leaves the process. */
 void
 raft_log_begin_incarnation(RaftLogWriter *writer, RaftLogRecovery *recovery)
@@ -303,7 +311,7 @@ raft_log_begin_incarnation(RaftLogWriter *writer, RaftLogRecovery *recovery)
 	RaftLogHistory *history = &writer->history;
 
 	memset(history, 0, sizeof(RaftLogHistory));
-	if (meta->boot_count > 0 && !raft_pages_read_history(writer->pages->file, history))
+	if (meta->boot_count > 0 && !read_history(writer->pages->file, meta, history))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("block %d of the Raft log is damaged", (int) RAFT_HISTORY_BLOCK)));

@@ -16,6 +16,7 @@
 
 #include "access/generic_xlog.h"
 #include "access/xlogutils.h"
+#include "host_mutants.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -148,7 +149,7 @@ set_page_start(Page image, uint64 page_no, RecordWalk *walk)
 	RaftPageSpecial *special = (RaftPageSpecial *) PageGetSpecialPointer(image);
 	uint64		start = raft_page_start(page_no);
 
-	while (walk->pos < start)
+	while (walk->pos < start + (RAFT_HOST_MUTANT(LOG_BOUNDARY_PASSED) ? 1 : 0))
 	{
 		uint32		length = raft_record_length(walk->next);
 

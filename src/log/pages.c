@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "host_mutants.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
@@ -239,6 +240,24 @@ check_meta(const RaftLogMeta *meta)
 	return RAFT_META_OK;
 }
 
+/*
+ * A log's first start has written its history before it did anything else.  So a block 0 of
+ * zeros beside a history is no new table: the log has lost its block 0.
+ */
+static bool
+has_history(RaftRelFile file)
+{
+	Buffer		buffer;
+	bool		is_new;
+
+	if (smgrnblocks(raft_smgropen(file), MAIN_FORKNUM) <= RAFT_HISTORY_BLOCK)
+		return false;
+	buffer = read_locked(file, RAFT_HISTORY_BLOCK, NULL);
+	is_new = PageIsNew(BufferGetPage(buffer));
+	UnlockReleaseBuffer(buffer);
+	return !is_new;
+}
+
 RaftMetaResult
 raft_pages_read_meta(RaftRelFile file, RaftLogMeta *meta)
 {
@@ -259,6 +278,8 @@ raft_pages_read_meta(RaftRelFile file, RaftLogMeta *meta)
 		result = check_meta(meta);
 	}
 	UnlockReleaseBuffer(buffer);
+	if (result == RAFT_META_EMPTY && has_history(file) && !RAFT_HOST_MUTANT(LOG_EMPTY_TRUSTED))
+		result = RAFT_META_DAMAGED;
 	return result;
 }
 
@@ -282,7 +303,7 @@ raft_pages_read_config(RaftRelFile file, const RaftLogMeta *meta, uint8 *out)
 			return false;
 		done += part;
 	}
-	return raft_host_crc32c(0, out, done) == meta->config_crc;
+	return raft_host_crc32c(0, out, done) == meta->config_crc || RAFT_HOST_MUTANT(LOG_CONFIG_UNCHECKED);
 }
 
 /* False when it is damaged. */

@@ -25,6 +25,7 @@
  */
 #include "postgres.h"
 
+#include "host_mutants.h"
 #include "log/ring.h"
 #include "utils/memutils.h"
 
@@ -191,9 +192,9 @@ raft_ring_append(RaftLogShared *shared, RaftIndex first, uint32 n,
 
 	Assert(first == pg_atomic_read_u64(&shared->last_index) + 1);
 
-	if (end > shared->ring_bytes)
+	if (end > shared->ring_bytes && !RAFT_HOST_MUTANT(LOG_RING_LOW_KEPT))
 		advance(&shared->bytes_low, end - shared->ring_bytes);
-	if (next >= shared->n_slots)
+	if (next >= shared->n_slots && !RAFT_HOST_MUTANT(LOG_SLOTS_LOW_KEPT))
 		advance(&shared->slots_low, next - shared->n_slots + 1);
 	pg_write_barrier();
 
@@ -215,7 +216,8 @@ raft_ring_truncate(RaftLogShared *shared, RaftIndex index, uint64 pos)
 {
 	pg_atomic_write_u64(&shared->last_index, index - 1);
 	pg_atomic_write_u64(&shared->tail, pos);
-	next_generation(shared);
+	if (!RAFT_HOST_MUTANT(LOG_GENERATION_KEPT))
+		next_generation(shared);
 
 	/* cut below what the ring holds: it begins anew, empty */
 	if (pg_atomic_read_u64(&shared->bytes_low) > pos)

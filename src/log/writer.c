@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "host_mutants.h"
 #include "utils/memutils.h"
 
 #include "log/writer.h"
@@ -145,6 +146,8 @@ raft_log_capacity(RaftLogWriter *writer)
 static uint64
 free_after(const RaftLogMeta *meta)
 {
+	if (RAFT_HOST_MUTANT(LOG_FREE_PART_PAGE))
+		return (uint64) meta->n_pages * RAFT_PAGE_PAYLOAD - (meta->tail - meta->first_pos);
 	return (uint64) meta->n_pages * RAFT_PAGE_PAYLOAD -
 		(meta->tail - raft_page_start(raft_page_of(meta->first_pos)));
 }
@@ -203,7 +206,8 @@ truncate_tail(RaftLogWriter *writer, RaftLogMeta *meta, RaftIndex from)
 	meta->last_index = from - 1;
 	meta->tail = pos;
 	meta->truncations++;
-	while (writer->n_configs > 0 && writer->configs[writer->n_configs - 1] >= from)
+	while (writer->n_configs > 0 && writer->configs[writer->n_configs - 1] >= from &&
+		   !RAFT_HOST_MUTANT(LOG_CONFIG_KEPT))
 		writer->n_configs--;
 	raft_ring_truncate(writer->shared, from, pos);
 }
@@ -237,7 +241,8 @@ raft_log_write(RaftLogWriter *writer, const RaftWrite *write, const char *record
 	check_write(&meta, write, records, size);
 
 	meta.term = write->term;
-	meta.vote = write->vote;
+	if (write->vote != 0 || !RAFT_HOST_MUTANT(LOG_VOTE_KEPT))
+		meta.vote = write->vote;
 	pos = meta.tail;
 
 	/*

@@ -41,7 +41,7 @@ build_config(uint8 *out, uint64 serial)
 {
 	static const char conninfo[RAFT_MAX_CONNINFO];
 	RaftMemberInfo members[RAFT_MAX_MEMBERS] = {0};
-	uint32		n = 1 + serial % RAFT_MAX_MEMBERS;
+	uint32		n = 1 + (serial + 1) % RAFT_MAX_MEMBERS;	/* a new log changes one of a single member */
 	char		names[RAFT_MAX_MEMBERS][16];
 
 	for (uint32 i = 0; i < n; i++)

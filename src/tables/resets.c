@@ -10,16 +10,12 @@
  */
 #include "raft_pg.h"
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "miscadmin.h"
 #include "tables/resets.h"
 #include "tables/table.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /* Columns of raft.resets (raft_resets_table). */
@@ -51,22 +47,5 @@ raft_resets_add(uint64 incarnation)
 bool
 raft_resets_contain(uint64 incarnation)
 {
-	Relation	relation = raft_table_open(&raft_resets_table, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = raft_beginscan(relation, snapshot);
-	HeapTuple	tuple;
-	bool		found = false;
-
-	while (!found && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
-	{
-		bool		isnull;
-		Datum		value = heap_getattr(tuple, RESET_INCARNATION + 1,
-										 RelationGetDescr(relation), &isnull);
-
-		found = !isnull && (uint64) DatumGetInt64(value) == incarnation;
-	}
-	table_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	table_close(relation, AccessShareLock);
-	return found;
+	return raft_table_contains(&raft_resets_table, RESET_INCARNATION, (int64) incarnation);
 }

@@ -10,15 +10,11 @@
  */
 #include "raft_pg.h"
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "tables/skips.h"
 #include "tables/table.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /* Columns of raft.skips (raft_skips_table). */
@@ -50,22 +46,5 @@ raft_skips_add(RaftIndex index, RaftIndex decided_at, bool executed)
 bool
 raft_skips_contain(RaftIndex index)
 {
-	Relation	relation = raft_table_open(&raft_skips_table, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = raft_beginscan(relation, snapshot);
-	HeapTuple	tuple;
-	bool		found = false;
-
-	while (!found && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
-	{
-		Datum		values[SKIP_COLUMNS];
-		bool		nulls[SKIP_COLUMNS];
-
-		raft_table_deform(&raft_skips_table, relation, tuple, values, nulls);
-		found = (RaftIndex) DatumGetInt64(values[SKIP_INDEX]) == index;
-	}
-	table_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	table_close(relation, AccessShareLock);
-	return found;
+	return raft_table_contains(&raft_skips_table, SKIP_INDEX, (int64) index);
 }

@@ -11,6 +11,7 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
@@ -21,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 RAFT_SQL_FUNCTION(raft_refuse_change);
@@ -233,6 +235,29 @@ raft_table_deform(const RaftTable *table, Relation relation, HeapTuple tuple,
 {
 	for (int i = 0; i < table->n_columns; i++)
 		values[i] = heap_getattr(tuple, i + 1, RelationGetDescr(relation), &nulls[i]);
+}
+
+bool
+raft_table_contains(const RaftTable *table, int column, int64 value)
+{
+	Relation	relation = raft_table_open(table, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = raft_beginscan(relation, snapshot);
+	HeapTuple	tuple;
+	bool		found = false;
+
+	while (!found && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Datum		values[RAFT_TABLE_MAX_COLUMNS];
+		bool		nulls[RAFT_TABLE_MAX_COLUMNS];
+
+		raft_table_deform(table, relation, tuple, values, nulls);
+		found = !nulls[column] && DatumGetInt64(values[column]) == value;
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, AccessShareLock);
+	return found;
 }
 
 /* Made for catalogs, but nothing in these two is: they change a heap and its indexes. */

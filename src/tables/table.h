@@ -77,6 +77,9 @@ pg_noreturn extern void raft_table_refuse_change(const char *name);
 extern void raft_table_deform(const RaftTable *table, Relation relation, HeapTuple tuple,
 							  Datum *values, bool *nulls);
 
+/* Is there a row with this value in the bigint column?  What others have just committed counts. */
+extern bool raft_table_contains(const RaftTable *table, int column, int64 value);
+
 extern void raft_table_insert(Relation relation, Datum *values, bool *nulls);
 
 /* Puts the known columns in the place of the old tuple's; the new one's address is returned. */
